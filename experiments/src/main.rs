@@ -1,0 +1,2 @@
+//! Hamlet.
+fn main() {}

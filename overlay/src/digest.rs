@@ -1,0 +1,4 @@
+//! Digests.
+/// Two digests that one source signed for one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Equivocation {}

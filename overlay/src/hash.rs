@@ -1,0 +1,104 @@
+//! BLAKE3 with a domain string for every use, so that no hash made for one purpose fits another.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a hash is for. The strings are part of the protocol: changing one changes the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// The identity of a network: the hash of its genesis.
+    Network,
+    /// The deal of founders to clusters, and the order of clusters on each cycle.
+    Founding,
+    /// A cluster's beacon in its first epoch.
+    Beacon,
+    /// The deal of slots to members.
+    Slots,
+    /// The rotation of shards over slots, segment by segment.
+    Rotation,
+    /// The payload of a segment.
+    Payload,
+    /// A leaf of a segment's hash tree: one shard.
+    Leaf,
+    /// An inner node of a segment's hash tree.
+    Node,
+    /// The link of the digest chain: a whole signed header.
+    Chain,
+    /// The tag of the simulated signer.
+    SimulatedSignature,
+}
+
+impl Domain {
+    /// The context string that keys the hash.
+    pub const fn context(self) -> &'static str {
+        match self {
+            Domain::Network => "hamlet v1 network",
+            Domain::Founding => "hamlet v1 founding",
+            Domain::Beacon => "hamlet v1 beacon",
+            Domain::Slots => "hamlet v1 slots",
+            Domain::Rotation => "hamlet v1 rotation",
+            Domain::Payload => "hamlet v1 payload",
+            Domain::Leaf => "hamlet v1 leaf",
+            Domain::Node => "hamlet v1 node",
+            Domain::Chain => "hamlet v1 chain",
+            Domain::SimulatedSignature => "hamlet v1 simulated signature",
+        }
+    }
+
+    /// A hasher keyed by this domain. Deriving the key costs a compression, so hot paths keep one.
+    pub fn hasher(self) -> blake3::Hasher {
+        blake3::Hasher::new_derive_key(self.context())
+    }
+
+    /// The hash of the concatenated parts. Callers make sure that parts of variable length cannot run
+    /// into each other.
+    pub fn hash(self, parts: &[&[u8]]) -> Hash {
+        let mut hasher = self.hasher();
+        for part in parts {
+            hasher.update(part);
+        }
+        Hash(*hasher.finalize().as_bytes())
+    }
+}
+
+/// A 32-byte BLAKE3 hash.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Hash(pub [u8; 32]);
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0[..6]))
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// The bytes that `text` spells in hexadecimal, if it spells exactly `N`.
+pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let text = text.as_bytes();
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        let high = (pair[0] as char).to_digit(16)?;
+        let low = (pair[1] as char).to_digit(16)?;
+        *byte = (high * 16 + low) as u8;
+    }
+    Some(bytes)
+}

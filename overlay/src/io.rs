@@ -1,0 +1,257 @@
+//! What goes into a peer and what comes out: the whole of its contact with the world.
+
+use crate::{
+    digest::Equivocation,
+    identity::PeerId,
+    time::Time,
+    view::{SegmentNumber, StreamNumber},
+    wire::Frame,
+};
+use bytes::Bytes;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Something that happened to a peer.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The wake-up that the peer asked for has come.
+    Wake,
+    /// Frames to and from this peer pass now.
+    Connected(PeerId),
+    /// Frames to this peer are lost from now on.
+    Disconnected(PeerId),
+    /// A frame came from a connected peer, whose key the transport has checked.
+    Frame {
+        /// Who sent it.
+        from: PeerId,
+        /// What came.
+        frame: Frame,
+    },
+    /// Publish the next segment of this peer's own stream, cut now.
+    Publish(Cut),
+    /// Receive a stream, restore its segments and hand them out.
+    Subscribe(StreamNumber),
+    /// Only relay a stream from now on.
+    Unsubscribe(StreamNumber),
+}
+
+/// A piece of a stream that its source cut: the payload of one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The bytes, opaque to everybody but source and player.
+    pub payload: Bytes,
+    /// Whether a decoder can start with it.
+    pub random_access: bool,
+    /// When it was cut by the source's wall clock, in milliseconds since 1970: for showing the delay, never
+    /// for deciding anything.
+    pub cut_unix_ms: u64,
+}
+
+/// Something that a peer wants done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Keep a connection with this peer from now on.
+    Connect(PeerId),
+    /// The connection with this peer is not needed any more.
+    Release(PeerId),
+    /// Send a frame to each of these peers.
+    Send {
+        /// The receivers, all of them connected.
+        to: Vec<PeerId>,
+        /// What to send.
+        frame: Frame,
+        /// What it is for: its priority and the account that its bytes go to.
+        class: Class,
+        /// The segment it belongs to; a full queue drops the oldest segment first.
+        segment: SegmentNumber,
+    },
+    /// Give [`Input::Wake`] at this time; replaces the wake-up asked for before.
+    WakeAt(Time),
+    /// A stream's next segment, verified and in order.
+    Deliver(Segment),
+    /// Something that a person or a test may want to know.
+    Event(Event),
+}
+
+/// What a frame is for. Earlier classes go first when a queue builds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Evidence and requests to be shown a stream.
+    Control,
+    /// Which relays give to a receiver, and which shards it wants.
+    Notice,
+    /// Lists of leaf hashes.
+    Digest,
+    /// Shards that are owed.
+    Live,
+    /// Shards that were asked for.
+    Pull,
+    /// Shards that were asked for to catch up with the past.
+    Backlog,
+}
+
+impl Class {
+    /// All classes, the most urgent first.
+    pub const ALL: [Class; 6] = [
+        Class::Control,
+        Class::Notice,
+        Class::Digest,
+        Class::Live,
+        Class::Pull,
+        Class::Backlog,
+    ];
+}
+
+/// A verified segment of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The stream.
+    pub stream: StreamNumber,
+    /// The segment's number.
+    pub number: SegmentNumber,
+    /// The payload, in pieces that follow one another.
+    pub payload: Vec<Bytes>,
+    /// Whether a decoder can start with it.
+    pub random_access: bool,
+    /// Whether segments before it were left out since the last one handed out.
+    pub discontinuity: bool,
+    /// When the source cut it by its own wall clock, in milliseconds since 1970.
+    pub cut_unix_ms: u64,
+}
+
+impl Segment {
+    /// The length of the payload in bytes.
+    pub fn len(&self) -> usize {
+        self.payload.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Something that a person or a test may want to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A segment was published under this number.
+    Published {
+        /// The stream.
+        stream: StreamNumber,
+        /// The segment.
+        segment: SegmentNumber,
+    },
+    /// A segment was refused by this peer as its source.
+    NotPublished(PublishError),
+    /// A segment was restored and verified, possibly out of order.
+    Restored {
+        /// The stream.
+        stream: StreamNumber,
+        /// The segment.
+        segment: SegmentNumber,
+        /// Since this peer first heard of the segment.
+        after: Duration,
+        /// Whether shards had to be asked for.
+        repaired: bool,
+    },
+    /// A segment did not come in time and was left out.
+    Skipped {
+        /// The stream.
+        stream: StreamNumber,
+        /// The segment.
+        segment: SegmentNumber,
+    },
+    /// Something came that was not accepted.
+    Refused {
+        /// Who sent it.
+        from: PeerId,
+        /// Why not.
+        why: Refusal,
+    },
+    /// A stream ended for good.
+    Stopped {
+        /// The stream.
+        stream: StreamNumber,
+        /// Why.
+        why: StopReason,
+    },
+}
+
+/// Why a stream ended for good.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StopReason {
+    /// Its source signed two digests for one segment.
+    Equivocation(Box<Equivocation>),
+    /// Its source signed a digest that its own shards contradict.
+    BadCoding(SegmentNumber),
+}
+
+/// Why a segment could not be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The genesis does not list this peer.
+    #[error(
+        "this peer has no publisher's certificate; the genesis must list its key under publishers"
+    )]
+    NotAPublisher,
+    /// More than the certificate allows.
+    #[error(
+        "the stream exceeds the rate of its certificate, {max_bits_per_s} bits/s; the segment is dropped"
+    )]
+    OverRate {
+        /// What the certificate allows.
+        max_bits_per_s: u64,
+    },
+    /// Nothing, or more than a segment can hold.
+    #[error("a segment holds between 1 and {limit} bytes")]
+    Size {
+        /// The largest payload, in bytes.
+        limit: usize,
+    },
+    /// The stream was stopped before.
+    #[error("this stream was stopped: its source is proved to have misbehaved")]
+    Stopped,
+}
+
+/// Why something that came was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Not a message of this protocol.
+    Malformed,
+    /// From a peer with whom this one shares no link.
+    Stranger,
+    /// Of a stream that nobody is certified to publish.
+    UnlistedPublisher,
+    /// A shard that the sender neither owed nor was asked for.
+    NotOwed,
+    /// It contradicts the digest, or its signature is wrong.
+    Mismatch,
+    /// It was there already.
+    Duplicate,
+    /// Of a segment too old or too far ahead.
+    OutOfWindow,
+    /// The stream exceeds the rate of its certificate.
+    OverRate,
+    /// More requests than the sender may make.
+    TooManyRequests,
+    /// Of a stream that was stopped.
+    Stopped,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Refusal; 10] = [
+        Refusal::Malformed,
+        Refusal::Stranger,
+        Refusal::UnlistedPublisher,
+        Refusal::NotOwed,
+        Refusal::Mismatch,
+        Refusal::Duplicate,
+        Refusal::OutOfWindow,
+        Refusal::OverRate,
+        Refusal::TooManyRequests,
+        Refusal::Stopped,
+    ];
+}
