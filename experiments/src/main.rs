@@ -1,2 +1,38 @@
-//! Hamlet.
-fn main() {}
+//! `hamlet-lab`: experiments with Hamlet in simulated worlds.
+//!
+//! Every command is a module with its arguments (`Arguments`) and a `run`; this file only chooses.
+
+mod interrupt;
+mod json;
+mod process;
+mod seeds;
+mod simulate;
+
+use clap::{Parser, Subcommand};
+use std::{error::Error, process::ExitCode};
+
+/// What a command ends with: an exit status, or a problem to tell the user.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// Experiments with Hamlet in simulated worlds.
+#[derive(Parser)]
+#[command(name = "hamlet-lab", version, arg_required_else_help = true)]
+struct Lab {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Simulate(simulate::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Lab::parse().command {
+        Command::Simulate(arguments) => simulate::run(arguments),
+    };
+    outcome.unwrap_or_else(|problem| {
+        eprintln!("hamlet-lab: {problem}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,21 @@
+//! What the operating system says about this process.
+
+use std::{fs, time::Duration};
+
+/// The most memory that this process has held, in bytes; 0 where the system does not say.
+pub fn peak_rss_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.trim().strip_suffix("kB"))
+        .and_then(|kib| kib.trim().parse::<u64>().ok())
+        .map_or(0, |kib| kib * 1024)
+}
+
+/// The processor time that the calling thread has used; `None` where the system does not say.
+pub fn thread_cpu_time() -> Option<Duration> {
+    let schedule = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanos = schedule.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
