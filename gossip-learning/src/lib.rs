@@ -1,1 +1,10 @@
-//! Hamlet.
+//! Gossip learning: models walk from peer to peer, merge with what they meet, and learn from rows
+//! that never leave their owner.
+//!
+//! The crate is sans-IO: no files, threads, clock or ambient randomness. The same functions over
+//! slices of parameters drive one live peer and the simulation's arena of a million of them.
+
+pub mod random;
+pub mod rows;
+
+pub use rows::{Dataset, Partition, Row, Rows, Task};
