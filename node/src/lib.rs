@@ -1,1 +1,4 @@
-//! Hamlet.
+//! The Hamlet node: transport, disk, ingest, playback and command line around the peer.
+
+pub mod driver;
+pub mod transport;

@@ -1,0 +1,134 @@
+//! What the rest of a process holds of a running peer.
+
+use super::Clock;
+use crate::transport::counters::TransportReport;
+use hamlet_overlay::{
+    identity::PeerId,
+    io::{self, Cut, Event, Segment},
+    report::Report,
+    time::Time,
+    view::{SegmentNumber, StreamNumber},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// The peer has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the peer has stopped")]
+pub struct Stopped;
+
+/// Why a segment was not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The peer refused it.
+    #[error(transparent)]
+    Refused(#[from] io::PublishError),
+    /// The peer has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// What a running peer says of itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct PeerStatus {
+    /// Its key, in hexadecimal.
+    pub peer: String,
+    /// Where it listens.
+    pub listening: Vec<String>,
+    /// How long it has been running, in milliseconds.
+    pub running_ms: u64,
+    /// What the protocol counted.
+    pub report: Report,
+    /// What the transport counted.
+    pub transport: TransportReport,
+}
+
+/// What is asked of the task that owns the peer.
+pub(super) enum Request {
+    Publish(
+        Cut,
+        oneshot::Sender<Result<SegmentNumber, io::PublishError>>,
+    ),
+    Subscribe(
+        StreamNumber,
+        oneshot::Sender<broadcast::Receiver<Arc<Segment>>>,
+    ),
+    Status(oneshot::Sender<PeerStatus>),
+    Shutdown(oneshot::Sender<()>),
+    /// Stop at once and say nothing to anybody, as after `kill -9`.
+    Kill,
+}
+
+/// A running peer. Clones are handles of the same peer; it stops when it is told to, or when the last
+/// handle is gone.
+#[derive(Clone, Debug)]
+pub struct PeerHandle {
+    pub(super) me: PeerId,
+    pub(super) clock: Clock,
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) events: broadcast::WeakSender<(Time, Event)>,
+}
+
+impl PeerHandle {
+    /// Who this peer is.
+    pub fn id(&self) -> PeerId {
+        self.me
+    }
+
+    /// The time by the peer's clock, to which the times of its events belong.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Publishes the next segment of this peer's own stream, cut now.
+    pub async fn publish(&self, cut: Cut) -> Result<SegmentNumber, PublishError> {
+        Ok(self.ask(|answer| Request::Publish(cut, answer)).await??)
+    }
+
+    /// The segments of a stream from now on, verified and in order. A reader that falls more than a
+    /// minute behind misses some and is told how many.
+    pub async fn subscribe(
+        &self,
+        stream: StreamNumber,
+    ) -> Result<broadcast::Receiver<Arc<Segment>>, Stopped> {
+        self.ask(|answer| Request::Subscribe(stream, answer)).await
+    }
+
+    /// What happens to the peer from now on. A reader that falls far behind misses some.
+    pub fn events(&self) -> broadcast::Receiver<(Time, Event)> {
+        match self.events.upgrade() {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    /// What the peer says of itself.
+    pub async fn status(&self) -> Result<PeerStatus, Stopped> {
+        self.ask(Request::Status).await
+    }
+
+    /// Stops the peer: it says farewell and closes its connections.
+    pub async fn shutdown(&self) {
+        // A peer that is gone already has nothing left to stop.
+        let _ = self.ask(Request::Shutdown).await;
+    }
+
+    /// Stops the peer at once, without a word to anybody, as `kill -9` would.
+    pub async fn kill(&self) {
+        let _ = self.requests.send(Request::Kill).await;
+        self.requests.closed().await;
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        self.requests
+            .send(request(answer))
+            .await
+            .map_err(|_| Stopped)?;
+        answered.await.map_err(|_| Stopped)
+    }
+}

@@ -1,0 +1,262 @@
+//! The task that owns a peer.
+
+use super::{
+    Clock,
+    config::Fault,
+    handle::{PeerHandle, PeerStatus, Request},
+};
+use crate::transport::{Parcel, Transport, TransportEvent};
+use hamlet_overlay::{
+    identity::PeerId,
+    io::{Class, Cut, Event, Input, Output, PublishError, Refusal, Segment},
+    peer::Peer,
+    time::Time,
+    view::{SegmentNumber, StreamNumber},
+};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::{Sleep, sleep_until},
+};
+
+/// Requests that may wait for the peer's task.
+const REQUESTS: usize = 64;
+/// Segments that a slow reader may be behind: a minute at the default length of a segment.
+const SEGMENTS: usize = 256;
+/// Events that a slow reader may be behind.
+const EVENTS: usize = 4096;
+/// Frames handled before what they caused is sent and requests get their turn.
+const FRAMES_AT_ONCE: usize = 64;
+
+/// What the task is made of.
+pub(super) struct Parts<T> {
+    pub me: PeerId,
+    pub peer: Peer,
+    pub transport: T,
+    pub clock: Clock,
+    pub fault: Option<Fault>,
+    pub listening: Vec<String>,
+}
+
+/// Starts the task.
+pub(super) fn spawn<T: Transport>(parts: Parts<T>) -> PeerHandle {
+    let (request_sender, requests) = mpsc::channel(REQUESTS);
+    let (events, _) = broadcast::channel(EVENTS);
+    let handle = PeerHandle {
+        me: parts.me,
+        clock: parts.clock,
+        requests: request_sender,
+        events: events.downgrade(),
+    };
+    let started = parts.clock.now();
+    let alarm = Box::pin(sleep_until(parts.clock.instant(Time::NEVER).into()));
+    let driver = Driver {
+        parts,
+        events,
+        readers: BTreeMap::new(),
+        alarm,
+        armed: false,
+        published: None,
+        started,
+    };
+    tokio::spawn(driver.run(requests));
+    handle
+}
+
+/// How the task ends.
+enum End {
+    Farewell(Option<tokio::sync::oneshot::Sender<()>>),
+    Silence,
+}
+
+struct Driver<T> {
+    parts: Parts<T>,
+    events: broadcast::Sender<(Time, Event)>,
+    readers: BTreeMap<StreamNumber, broadcast::Sender<Arc<Segment>>>,
+    alarm: Pin<Box<Sleep>>,
+    armed: bool,
+    /// What became of the segment that is being published.
+    published: Option<Result<SegmentNumber, PublishError>>,
+    started: Time,
+}
+
+impl<T: Transport> Driver<T> {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        // What a peer wants when it has just been made.
+        self.drain(self.parts.clock.now());
+        self.parts.transport.flush();
+        let end = loop {
+            tokio::select! {
+                event = self.parts.transport.next() => match event {
+                    Some(event) => self.receive(event),
+                    None => break End::Silence,
+                },
+                () = &mut self.alarm, if self.armed => {
+                    self.armed = false;
+                    self.input(Input::Wake);
+                }
+                request = requests.recv() => match request {
+                    Some(Request::Shutdown(done)) => break End::Farewell(Some(done)),
+                    Some(Request::Kill) => break End::Silence,
+                    Some(request) => self.serve(request),
+                    None => break End::Farewell(None),
+                },
+            }
+            self.parts.transport.flush();
+        };
+        if let End::Farewell(done) = end {
+            self.parts.transport.close().await;
+            if let Some(done) = done {
+                // Whoever asked may have gone.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Handles a transport's event and those that wait behind it.
+    fn receive(&mut self, first: TransportEvent) {
+        self.handle(first);
+        for _ in 1..FRAMES_AT_ONCE {
+            match self.parts.transport.try_next() {
+                Some(event) => self.handle(event),
+                None => return,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: TransportEvent) {
+        match event {
+            TransportEvent::Frame { from, frame, room } => {
+                self.input(Input::Frame { from, frame });
+                drop(room);
+            }
+            TransportEvent::Connected(peer) => self.input(Input::Connected(peer)),
+            TransportEvent::Disconnected(peer) => self.input(Input::Disconnected(peer)),
+        }
+    }
+
+    fn serve(&mut self, request: Request) {
+        // Whoever asked may have gone meanwhile; then nobody misses the answer.
+        match request {
+            Request::Publish(cut, answer) => {
+                let _ = answer.send(self.publish(cut));
+            }
+            Request::Subscribe(stream, answer) => {
+                let _ = answer.send(self.subscribe(stream));
+            }
+            Request::Status(answer) => {
+                let _ = answer.send(self.status());
+            }
+            Request::Shutdown(_) | Request::Kill => {}
+        }
+    }
+
+    fn publish(&mut self, cut: Cut) -> Result<SegmentNumber, PublishError> {
+        self.published = None;
+        self.input(Input::Publish(cut));
+        self.published
+            .take()
+            .unwrap_or(Err(PublishError::NotAPublisher))
+    }
+
+    fn subscribe(&mut self, stream: StreamNumber) -> broadcast::Receiver<Arc<Segment>> {
+        if let Some(sender) = self.readers.get(&stream) {
+            return sender.subscribe();
+        }
+        let (sender, receiver) = broadcast::channel(SEGMENTS);
+        self.readers.insert(stream, sender);
+        self.input(Input::Subscribe(stream));
+        receiver
+    }
+
+    fn status(&self) -> PeerStatus {
+        let Parts {
+            me,
+            peer,
+            transport,
+            clock,
+            listening,
+            ..
+        } = &self.parts;
+        PeerStatus {
+            peer: me.to_string(),
+            listening: listening.clone(),
+            running_ms: clock.now().since(self.started).as_millis() as u64,
+            report: peer.report().clone(),
+            transport: transport.report(),
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.parts.clock.now();
+        self.parts.peer.handle(now, input);
+        self.drain(now);
+    }
+
+    /// Does what the peer asks for.
+    fn drain(&mut self, now: Time) {
+        let mut unread = None;
+        while let Some(output) = self.parts.peer.poll() {
+            match output {
+                Output::Connect(peer) => self.parts.transport.connect(peer),
+                Output::Release(peer) => self.parts.transport.release(peer),
+                Output::Send {
+                    to,
+                    frame,
+                    class,
+                    segment,
+                } => {
+                    if !self.withholds(class) {
+                        let parcel = Parcel {
+                            frame,
+                            class,
+                            segment,
+                        };
+                        self.parts.transport.send(&to, parcel);
+                    }
+                }
+                Output::WakeAt(time) => {
+                    let at = self.parts.clock.instant(time);
+                    self.alarm.as_mut().reset(at.into());
+                    self.armed = true;
+                }
+                Output::Deliver(segment) => unread = self.deliver(segment).or(unread),
+                Output::Event(event) => self.report(now, event),
+            }
+        }
+        if let Some(stream) = unread {
+            self.readers.remove(&stream);
+            self.input(Input::Unsubscribe(stream));
+        }
+    }
+
+    /// Whether this peer, as a demonstration's liar, keeps what it owes.
+    fn withholds(&self, class: Class) -> bool {
+        match self.parts.fault {
+            Some(Fault::Silent) => !matches!(class, Class::Control | Class::Notice),
+            None => false,
+        }
+    }
+
+    /// Hands a segment to the stream's readers; the stream, if nobody reads it any more.
+    fn deliver(&mut self, segment: Segment) -> Option<StreamNumber> {
+        let stream = segment.stream;
+        let sender = self.readers.get(&stream)?;
+        sender.send(Arc::new(segment)).is_err().then_some(stream)
+    }
+
+    fn report(&mut self, now: Time, event: Event) {
+        match &event {
+            Event::Published { segment, .. } => self.published = Some(Ok(*segment)),
+            Event::NotPublished(why) => self.published = Some(Err(*why)),
+            // No honest peer sends what cannot be decoded, and its transport does not change a bit.
+            Event::Refused {
+                from,
+                why: Refusal::Malformed,
+            } => self.parts.transport.punish(*from),
+            _ => {}
+        }
+        // Nobody may be listening.
+        let _ = self.events.send((now, event));
+    }
+}

@@ -1,0 +1,89 @@
+//! Puts the libp2p swarm together.
+
+use super::{SwarmConfig, identity};
+use crate::transport::TransportError;
+use libp2p::{
+    Multiaddr, Swarm, Transport as _,
+    allow_block_list::{self, AllowedPeers},
+    connection_limits::{self, ConnectionLimits},
+    core::{muxing::StreamMuxerBox, transport::upgrade::Version},
+    identify, noise, quic,
+    swarm::{self, NetworkBehaviour},
+    tcp, yamux,
+};
+use std::time::Duration;
+
+/// A connection on which nothing came for so long is dead. Both sides see to it that something comes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// How long a connection may take to be made.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Both sides may dial at once, and a broken connection may linger until its time-out.
+const CONNECTIONS_PER_PEER: u32 = 4;
+/// Strangers who have not shown their key yet.
+const PENDING_INCOMING: u32 = 256;
+/// The streams of a link, those that are being replaced, and identify's.
+const STREAMS_PER_CONNECTION: u32 = 16;
+
+/// What runs on every connection.
+#[derive(NetworkBehaviour)]
+pub struct Behaviour {
+    /// Refuses everybody whom the driver did not ask for.
+    pub wanted: allow_block_list::Behaviour<AllowedPeers>,
+    limits: connection_limits::Behaviour,
+    /// Our streams.
+    pub streams: libp2p_stream::Behaviour,
+    identify: identify::Behaviour,
+}
+
+/// The swarm of a peer, not yet listening.
+pub fn build(config: &SwarmConfig) -> Result<Swarm<Behaviour>, TransportError> {
+    let keypair = identity::keypair(config.secret);
+    let noise = noise::Config::new(&keypair).map_err(std::io::Error::other)?;
+    let mut muxer = yamux::Config::default();
+    muxer.set_max_num_streams(STREAMS_PER_CONNECTION as usize);
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(muxer)
+        .timeout(HANDSHAKE_TIMEOUT)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let mut quic_config = quic::Config::new(&keypair);
+    quic_config.max_idle_timeout = IDLE_TIMEOUT.as_millis() as u32;
+    quic_config.keep_alive_interval = KEEP_ALIVE;
+    quic_config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION;
+    let quic = quic::tokio::Transport::new(quic_config)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let transport = quic
+        .or_transport(tcp)
+        .map(|either, _| either.into_inner())
+        .boxed();
+    let public = keypair.public();
+    let behaviour = Behaviour {
+        wanted: allow_block_list::Behaviour::default(),
+        limits: connection_limits::Behaviour::new(
+            ConnectionLimits::default()
+                .with_max_pending_incoming(Some(PENDING_INCOMING))
+                .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER)),
+        ),
+        streams: libp2p_stream::Behaviour::new(),
+        identify: identify::Behaviour::new(
+            identify::Config::new("hamlet/1".to_owned(), public.clone())
+                .with_agent_version(concat!("hamlet/", env!("CARGO_PKG_VERSION")).to_owned()),
+        ),
+    };
+    Ok(Swarm::new(
+        transport,
+        behaviour,
+        public.to_peer_id(),
+        // A link that carries nothing for a while is still wanted; who is not, is disconnected.
+        swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::MAX),
+    ))
+}
+
+/// Reads a multiaddress.
+pub fn parse(address: &str) -> Result<Multiaddr, TransportError> {
+    address.parse().map_err(|_| TransportError::Address {
+        address: address.to_owned(),
+    })
+}
