@@ -4,7 +4,10 @@
 //! The crate is sans-IO: no files, threads, clock or ambient randomness. The same functions over
 //! slices of parameters drive one live peer and the simulation's arena of a million of them.
 
+pub mod model;
+pub mod protocol;
 pub mod random;
 pub mod rows;
+pub mod vector;
 
 pub use rows::{Dataset, Partition, Row, Rows, Task};
