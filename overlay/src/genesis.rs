@@ -91,8 +91,8 @@ impl Parameters {
                 "n must be at least g_max and at most 64, so that every member holds a slot",
             );
         }
-        if self.k == 0 || self.k > self.n {
-            return wrong("k must be at least 1 and at most n");
+        if self.k == 0 || self.k >= self.n {
+            return wrong("k must be at least 1 and less than n");
         }
         if self.h == 0 || self.h > 8 {
             return wrong("h must be between 1 and 8");

@@ -1,7 +1,11 @@
 //! BLAKE3 with a domain string for every use, so that no hash made for one purpose fits another.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, sync::LazyLock};
+
+/// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
+static KEYS: LazyLock<[[u8; 32]; 10]> =
+    LazyLock::new(|| Domain::ALL.map(|domain| blake3::derive_key(domain.context(), &[])));
 
 /// What a hash is for. The strings are part of the protocol: changing one changes the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,19 @@ pub enum Domain {
 }
 
 impl Domain {
+    const ALL: [Domain; 10] = [
+        Domain::Network,
+        Domain::Founding,
+        Domain::Beacon,
+        Domain::Slots,
+        Domain::Rotation,
+        Domain::Payload,
+        Domain::Leaf,
+        Domain::Node,
+        Domain::Chain,
+        Domain::SimulatedSignature,
+    ];
+
     /// The context string that keys the hash.
     pub const fn context(self) -> &'static str {
         match self {
@@ -45,9 +62,14 @@ impl Domain {
         }
     }
 
-    /// A hasher keyed by this domain. Deriving the key costs a compression, so hot paths keep one.
+    /// A hasher keyed by this domain.
     pub fn hasher(self) -> blake3::Hasher {
-        blake3::Hasher::new_derive_key(self.context())
+        blake3::Hasher::new_keyed(&KEYS[self as usize])
+    }
+
+    /// The hash of one text; the fastest way for a shard.
+    pub fn hash_one(self, text: &[u8]) -> Hash {
+        Hash(*blake3::keyed_hash(&KEYS[self as usize], text).as_bytes())
     }
 
     /// The hash of the concatenated parts. Callers make sure that parts of variable length cannot run

@@ -9,7 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use serde::Serialize;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Something that happened to a peer.
 #[derive(Clone, Debug)]
@@ -185,6 +185,24 @@ pub enum StopReason {
     Equivocation(Box<Equivocation>),
     /// Its source signed a digest that its own shards contradict.
     BadCoding(SegmentNumber),
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopReason::Equivocation(proof) => write!(
+                f,
+                "its source signed two contradictory digests, of segments {} and {}",
+                proof.first.signed.header.segment, proof.second.signed.header.segment
+            ),
+            StopReason::BadCoding(segment) => {
+                write!(
+                    f,
+                    "its source signed a digest of segment {segment} that its shards contradict"
+                )
+            }
+        }
+    }
 }
 
 /// Why a segment could not be published.

@@ -1,11 +1,16 @@
 //! The Hamlet peer: clusters, slots and coded push, as a state machine without IO.
 
+pub mod coding;
+mod core;
 pub mod digest;
 pub mod genesis;
 pub mod hash;
 pub mod identity;
 pub mod io;
+mod links;
+pub mod message;
 pub mod peer;
+pub mod push;
 pub mod report;
 pub mod set;
 pub mod time;

@@ -1,48 +1,255 @@
-//! The peer.
-use crate::{genesis::*, identity::*, io::*, report::Report, time::Time, view::*};
-use std::{collections::VecDeque, sync::Arc};
+//! The peer: one participant of a network, as a state machine.
+
+use crate::{
+    coding::Coder,
+    core::Core,
+    identity::{PeerId, Signer, Verifier},
+    io::{Event, Input, Output, PublishError, Refusal},
+    links::LinkId,
+    message::{Message, Notice},
+    push::Stream,
+    report::Report,
+    time::Time,
+    view::{Epoch, SegmentNumber, StreamNumber, View},
+    wire::Frame,
+};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What a peer is started with.
 pub struct Setup {
     /// What it knows of the network.
     pub view: View,
+    /// The coder for the network's `k` and `n`; peers of one process share one.
+    pub coder: Coder,
     /// Its key.
     pub signer: Box<dyn Signer>,
     /// Checks the signatures of others.
     pub verifier: Arc<dyn Verifier>,
-    /// The seed of its own random choices.
-    pub seed: [u8; 32],
-    /// The first segment number that it has never used as a source; what it signed before must never be
-    /// signed again with another content. Persisted by the driver ahead of use.
+    /// The first segment number that this peer has never used as a source: a number must never be signed
+    /// twice, so the driver stores a bound ahead of what is used and starts from it after a crash.
     pub publish_from: SegmentNumber,
 }
 
-/// One peer of a network, as a state machine.
+/// One peer of a network, as a state machine: inputs go in by [`handle`](Peer::handle), what it wants done
+/// comes out by [`poll`](Peer::poll). It knows no clock, socket or thread; equal inputs give equal outputs.
 pub struct Peer {
-    outputs: VecDeque<Output>,
-    report: Report,
+    core: Core,
+    streams: BTreeMap<StreamNumber, Stream>,
+    wake_at: Time,
+    wake_wanted: bool,
+}
+
+/// How much a peer holds at the moment, to be compared with its bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Segments within the windows of all streams.
+    pub segments: usize,
+    /// The most that may be.
+    pub segments_max: usize,
+    /// Shards that wait for the list of leaves.
+    pub held_shards: usize,
+    /// The most that may be.
+    pub held_shards_max: usize,
 }
 
 impl Peer {
     /// A peer that has just started. Poll it for the links that it wants.
-    pub fn new(_now: Time, _setup: Setup) -> Peer {
+    pub fn new(now: Time, setup: Setup) -> Peer {
+        let Setup {
+            view,
+            coder,
+            signer,
+            verifier,
+            publish_from,
+        } = setup;
+        let streams = (0..view.publishers.len() as StreamNumber)
+            .map(|number| (number, Stream::new(number, &view, publish_from)))
+            .collect();
+        let core = Core::new(view, coder, signer, verifier, now);
         Peer {
-            outputs: VecDeque::new(),
-            report: Report::default(),
+            core,
+            streams,
+            wake_at: Time::NEVER,
+            wake_wanted: false,
         }
     }
-    /// Takes an input.
-    pub fn handle(&mut self, _now: Time, _input: Input) {}
-    /// What the peer wants done next; `None` until the next input.
-    pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+
+    /// Its identity.
+    pub fn id(&self) -> PeerId {
+        self.core.me
     }
+
     /// What it counted so far.
-    pub fn report(&self) -> &Report {
-        &self.report
+    pub fn report(&self) -> Report {
+        let mut report = self.core.report.clone();
+        for (&number, stream) in &self.streams {
+            report.streams.insert(number, stream.report());
+        }
+        report
     }
+
     /// What it knows of the network around it.
     pub fn view(&self) -> &View {
-        unimplemented!()
+        &self.core.view
     }
+
+    /// How much it holds at the moment.
+    pub fn sizes(&self) -> Sizes {
+        self.streams
+            .values()
+            .map(|stream| stream.sizes(&self.core))
+            .fold(Sizes::default(), |sum, one| Sizes {
+                segments: sum.segments + one.segments,
+                segments_max: sum.segments_max + one.segments_max,
+                held_shards: sum.held_shards + one.held_shards,
+                held_shards_max: sum.held_shards_max + one.held_shards_max,
+            })
+    }
+
+    /// Begins the next epoch of the neighbourhood. The one before goes on to govern the segments before
+    /// those that `next` names.
+    pub fn begin_epoch(&mut self, now: Time, next: Epoch) {
+        self.core.now = now;
+        self.core.view.begin(next);
+        self.core.follow_view();
+        for stream in self.streams.values_mut() {
+            stream.follow_epoch(&mut self.core);
+        }
+        self.set_wake();
+    }
+
+    /// Takes an input. Time never goes backwards; if it seems to, it stands still.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.core.now = self.core.now.max(now);
+        match input {
+            Input::Wake => {
+                for stream in self.streams.values_mut() {
+                    stream.act(&mut self.core);
+                }
+                self.wake_at = Time::NEVER;
+            }
+            Input::Connected(peer) => self.set_connected(peer, true),
+            Input::Disconnected(peer) => self.set_connected(peer, false),
+            Input::Frame { from, frame } => {
+                self.core.report.received_bytes += frame.len() as u64;
+                if let Err(why) = self.receive(from, &frame) {
+                    self.core.refuse(from, why);
+                }
+            }
+            Input::Publish(cut) => {
+                let own = self
+                    .core
+                    .view
+                    .stream(self.core.me)
+                    .and_then(|number| self.streams.get_mut(&number));
+                let published = match own {
+                    Some(stream) => stream.publish(&mut self.core, cut),
+                    None => Err(PublishError::NotAPublisher),
+                };
+                if let Err(why) = published {
+                    self.core.event(Event::NotPublished(why));
+                }
+            }
+            Input::Subscribe(number) => {
+                if let Some(stream) = self.streams.get_mut(&number) {
+                    stream.subscribe(&mut self.core);
+                }
+            }
+            Input::Unsubscribe(number) => {
+                if let Some(stream) = self.streams.get_mut(&number) {
+                    stream.unsubscribe(&mut self.core);
+                }
+            }
+        }
+        self.set_wake();
+    }
+
+    /// What the peer wants done next; `None` until the next input.
+    pub fn poll(&mut self) -> Option<Output> {
+        match self.core.poll() {
+            None if std::mem::take(&mut self.wake_wanted) => Some(Output::WakeAt(self.wake_at)),
+            output => output,
+        }
+    }
+
+    fn set_wake(&mut self) {
+        let next = self
+            .streams
+            .values()
+            .map(Stream::next_wake)
+            .min()
+            .unwrap_or(Time::NEVER);
+        // Waking too early is harmless, and asking again for every input would cost more.
+        if next < self.wake_at {
+            self.wake_at = next;
+            self.wake_wanted = true;
+        }
+    }
+
+    fn set_connected(&mut self, peer: PeerId, connected: bool) {
+        let Some(link) = self.core.links.find(peer) else {
+            return;
+        };
+        self.core.links.set_connected(link, connected);
+        self.core.count_links();
+        for stream in self.streams.values_mut() {
+            stream.link_changed(&mut self.core, link, connected);
+        }
+    }
+
+    fn receive(&mut self, from: PeerId, frame: &Frame) -> Result<(), Refusal> {
+        let link = self.core.links.find(from).ok_or(Refusal::Stranger)?;
+        let (message, body) = Message::decode(frame).map_err(|_| Refusal::Malformed)?;
+        let core = &mut self.core;
+        match message {
+            Message::Shard {
+                stream,
+                segment,
+                shard,
+            } => listed(&mut self.streams, stream)?.on_shard(core, link, segment, shard, body),
+            Message::ProvenShard {
+                signed,
+                shard,
+                proof,
+            } => listed(&mut self.streams, signed.header.stream)?
+                .on_proven_shard(core, link, signed, shard, proof, body),
+            Message::Digest { signed, leaves } => {
+                listed(&mut self.streams, signed.header.stream)?.on_digest(core, signed, leaves)
+            }
+            Message::Evidence(proof) => {
+                listed(&mut self.streams, proof.stream())?.on_evidence(core, *proof)
+            }
+            Message::Notices(notices) => notices
+                .into_iter()
+                .try_for_each(|notice| self.notice(link, notice)),
+        }
+    }
+
+    fn notice(&mut self, from: LinkId, notice: Notice) -> Result<(), Refusal> {
+        let core = &mut self.core;
+        match notice {
+            Notice::Standing {
+                stream,
+                epoch,
+                standing,
+            } => {
+                listed(&mut self.streams, stream)?.on_standing(core, from, epoch, standing);
+                Ok(())
+            }
+            Notice::Want {
+                stream,
+                segment,
+                shards,
+                digest,
+            } => listed(&mut self.streams, stream)?.on_want(core, from, segment, shards, digest),
+            Notice::Join { stream } => listed(&mut self.streams, stream)?.on_join(core, from),
+        }
+    }
+}
+
+fn listed(
+    streams: &mut BTreeMap<StreamNumber, Stream>,
+    number: StreamNumber,
+) -> Result<&mut Stream, Refusal> {
+    streams.get_mut(&number).ok_or(Refusal::UnlistedPublisher)
 }

@@ -1,0 +1,176 @@
+//! What all parts of a peer share: its identity, its links, its view, and what it wants done.
+
+use crate::{
+    coding::Coder,
+    hash::Hash,
+    identity::{PeerId, Signer, Verifier},
+    io::{Class, Event, Output, Refusal},
+    links::{Deal, LinkId, Links},
+    message::{Message, Notice},
+    report::Report,
+    time::Time,
+    view::{SegmentNumber, StreamNumber, View},
+    wire::Frame,
+};
+use bytes::Bytes;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+/// The most senders of which refusals are counted one by one; the others are counted in the sum.
+const MAX_REFUSED_SENDERS: usize = 256;
+
+pub(crate) struct Core {
+    /// The time of the present input.
+    pub now: Time,
+    pub me: PeerId,
+    pub view: View,
+    pub links: Links,
+    pub coder: Coder,
+    pub signer: Box<dyn Signer>,
+    pub verifier: Arc<dyn Verifier>,
+    pub report: Report,
+    /// The deals of the epochs held, the older first.
+    deals: Vec<Arc<Deal>>,
+    outputs: VecDeque<Output>,
+}
+
+impl Core {
+    pub fn new(
+        view: View,
+        coder: Coder,
+        signer: Box<dyn Signer>,
+        verifier: Arc<dyn Verifier>,
+        now: Time,
+    ) -> Core {
+        let mut core = Core {
+            now,
+            me: signer.id(),
+            view,
+            links: Links::default(),
+            coder,
+            signer,
+            verifier,
+            report: Report::default(),
+            deals: Vec::new(),
+            outputs: VecDeque::new(),
+        };
+        core.follow_view();
+        core
+    }
+
+    /// Wants the links that the view needs, and deals slots to them.
+    pub fn follow_view(&mut self) {
+        let change = self.links.want(&self.view.links(self.me));
+        self.outputs
+            .extend(change.connect.into_iter().map(Output::Connect));
+        self.outputs
+            .extend(change.release.into_iter().map(Output::Release));
+        let n = self.view.parameters.n;
+        self.deals = self
+            .view
+            .epochs()
+            .map(|epoch| Arc::new(Deal::new(epoch, self.me, n, &self.links)))
+            .collect();
+        self.count_links();
+    }
+
+    pub fn count_links(&mut self) {
+        (self.report.links_wanted, self.report.links_connected) = self.links.count();
+    }
+
+    pub fn network(&self) -> Hash {
+        self.view.network
+    }
+
+    /// The deal of the epoch that governs a segment.
+    pub fn deal(&self, stream: StreamNumber, segment: SegmentNumber) -> Arc<Deal> {
+        let epoch = self.view.governing(stream, segment);
+        let newest = &self.deals[self.deals.len() - 1];
+        self.deals
+            .iter()
+            .find(|deal| Arc::ptr_eq(&deal.epoch, epoch))
+            .unwrap_or(newest)
+            .clone()
+    }
+
+    /// The deal of the newest epoch.
+    pub fn newest_deal(&self) -> Arc<Deal> {
+        self.deals[self.deals.len() - 1].clone()
+    }
+
+    /// Sends a message with its body to those of the links that are connected.
+    pub fn send(
+        &mut self,
+        to: &[LinkId],
+        message: &Message,
+        body: Bytes,
+        class: Class,
+        segment: SegmentNumber,
+    ) {
+        let to: Vec<PeerId> = to
+            .iter()
+            .map(|&link| self.links.get(link))
+            .filter(|link| link.connected)
+            .map(|link| link.peer)
+            .collect();
+        if !to.is_empty() {
+            self.send_frame(to, message.frame_with(body), class, segment);
+        }
+    }
+
+    fn send_frame(&mut self, to: Vec<PeerId>, frame: Frame, class: Class, segment: SegmentNumber) {
+        *self.report.sent_bytes.entry(class).or_default() += (frame.len() * to.len()) as u64;
+        self.outputs.push_back(Output::Send {
+            to,
+            frame,
+            class,
+            segment,
+        });
+    }
+
+    /// Queues a notice for a link.
+    pub fn notify(&mut self, link: LinkId, notice: Notice) {
+        self.links.notify(link, notice);
+    }
+
+    pub fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Counts something that was not accepted.
+    pub fn refuse(&mut self, from: PeerId, why: Refusal) {
+        *self.report.refused.entry(why).or_default() += 1;
+        let senders = &mut self.report.refused_from;
+        if senders.contains_key(&from) || senders.len() < MAX_REFUSED_SENDERS {
+            let kinds: &mut BTreeMap<Refusal, u64> = senders.entry(from).or_default();
+            *kinds.entry(why).or_default() += 1;
+        }
+        // Duplicates are part of normal life: shards cross on links between clusters.
+        if why != Refusal::Duplicate {
+            self.event(Event::Refused { from, why });
+        }
+    }
+
+    /// The same, of a link.
+    pub fn refuse_link(&mut self, from: LinkId, why: Refusal) {
+        self.refuse(self.links.get(from).peer, why);
+    }
+
+    /// The next output; notices that gathered go last, together.
+    pub fn poll(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            while let Some((link, notices)) = self.links.take_notices() {
+                let frame = Message::Notices(notices).frame();
+                let peer = self.links.get(link).peer;
+                self.send_frame(vec![peer], frame, Class::Notice, SegmentNumber::MAX);
+            }
+        }
+        self.outputs.pop_front()
+    }
+}

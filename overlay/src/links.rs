@@ -1,0 +1,200 @@
+//! The links of a peer: everybody it exchanges messages with, under small dense numbers.
+
+use crate::{
+    identity::PeerId,
+    message::{MAX_NOTICES, Notice},
+    set::SlotSet,
+    view::Epoch,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The number of a link within its peer. Numbers are never used again.
+pub(crate) type LinkId = usize;
+
+/// One link.
+pub(crate) struct Link {
+    pub peer: PeerId,
+    /// Whether frames pass.
+    pub connected: bool,
+    /// Whether it is still wanted.
+    wanted: bool,
+    /// What is to be told it when the peer has dealt with the present input.
+    pub notices: Vec<Notice>,
+}
+
+/// All links of a peer.
+#[derive(Default)]
+pub(crate) struct Links {
+    links: Vec<Link>,
+    numbers: BTreeMap<PeerId, LinkId>,
+    /// Links with notices to be sent.
+    noticed: Vec<LinkId>,
+}
+
+/// What changes when other links are wanted.
+pub(crate) struct Change {
+    pub connect: Vec<PeerId>,
+    pub release: Vec<PeerId>,
+}
+
+impl Links {
+    pub fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    pub fn get(&self, link: LinkId) -> &Link {
+        &self.links[link]
+    }
+
+    /// The link with `peer`, if it is wanted.
+    pub fn find(&self, peer: PeerId) -> Option<LinkId> {
+        self.numbers
+            .get(&peer)
+            .copied()
+            .filter(|&link| self.links[link].wanted)
+    }
+
+    pub fn connected(&self, link: LinkId) -> bool {
+        self.links[link].connected
+    }
+
+    /// How many links are wanted, and how many of them are connected.
+    pub fn count(&self) -> (usize, usize) {
+        let wanted = self.links.iter().filter(|link| link.wanted);
+        (
+            wanted.clone().count(),
+            wanted.filter(|link| link.connected).count(),
+        )
+    }
+
+    /// Wants exactly these links from now on.
+    pub fn want(&mut self, peers: &[PeerId]) -> Change {
+        let mut change = Change {
+            connect: Vec::new(),
+            release: Vec::new(),
+        };
+        for link in &mut self.links {
+            if link.wanted && !peers.contains(&link.peer) {
+                link.wanted = false;
+                change.release.push(link.peer);
+            }
+        }
+        for &peer in peers {
+            let next = self.links.len();
+            let link = *self.numbers.entry(peer).or_insert(next);
+            if link == next {
+                self.links.push(Link {
+                    peer,
+                    connected: false,
+                    wanted: false,
+                    notices: Vec::new(),
+                });
+            }
+            if !std::mem::replace(&mut self.links[link].wanted, true) {
+                change.connect.push(peer);
+            }
+        }
+        change
+    }
+
+    pub fn set_connected(&mut self, link: LinkId, connected: bool) {
+        self.links[link].connected = connected;
+        if !connected {
+            self.links[link].notices.clear();
+        }
+    }
+
+    /// Queues a notice. A newer standing of a stream replaces the older one that was not sent yet.
+    pub fn notify(&mut self, link: LinkId, notice: Notice) {
+        let Link {
+            connected: true,
+            notices,
+            ..
+        } = &mut self.links[link]
+        else {
+            return;
+        };
+        if notices.is_empty() {
+            self.noticed.push(link);
+        }
+        if let Notice::Standing { stream, .. } = notice {
+            notices
+                .retain(|old| !matches!(old, Notice::Standing { stream: s, .. } if *s == stream));
+        }
+        notices.push(notice);
+    }
+
+    /// The next link with notices, and up to [`MAX_NOTICES`] of them.
+    pub fn take_notices(&mut self) -> Option<(LinkId, Vec<Notice>)> {
+        while let Some(&link) = self.noticed.last() {
+            let notices = &mut self.links[link].notices;
+            let rest = notices.split_off(notices.len().min(MAX_NOTICES));
+            let taken = std::mem::replace(notices, rest);
+            if notices.is_empty() {
+                self.noticed.pop();
+            }
+            if !taken.is_empty() {
+                return Some((link, taken));
+            }
+        }
+        None
+    }
+}
+
+/// An epoch with the links that its slots are reached by.
+pub(crate) struct Deal {
+    pub epoch: Arc<Epoch>,
+    /// The slots that this peer holds.
+    pub mine: SlotSet,
+    /// Per slot of the own cluster, the link to its holder; `None` for the own slots.
+    pub holders: Vec<Option<LinkId>>,
+    /// Links to all fellow members.
+    pub fellows: Vec<LinkId>,
+    /// Per slot, the links to its holders in neighbouring clusters; only for own slots.
+    pub across: Vec<Vec<LinkId>>,
+    /// Links to everybody who holds an own slot in a neighbouring cluster, each once.
+    pub outward: Vec<LinkId>,
+}
+
+impl Deal {
+    pub fn new(epoch: &Arc<Epoch>, me: PeerId, n: u8, links: &Links) -> Deal {
+        let mine = epoch.own.slots_of(me);
+        let holders = (0..n)
+            .map(|slot| links.find(epoch.own.holder(slot)))
+            .collect();
+        let across: Vec<Vec<LinkId>> = (0..n)
+            .map(|slot| match mine.contains(slot) {
+                true => epoch
+                    .neighbours
+                    .iter()
+                    .filter_map(|next| links.find(next.holder(slot)))
+                    .collect(),
+                false => Vec::new(),
+            })
+            .collect();
+        let mut outward: Vec<LinkId> = across.iter().flatten().copied().collect();
+        outward.sort_unstable();
+        outward.dedup();
+        let fellows = epoch
+            .own
+            .members()
+            .iter()
+            .filter_map(|&peer| links.find(peer))
+            .collect();
+        Deal {
+            epoch: epoch.clone(),
+            mine,
+            holders,
+            fellows,
+            across,
+            outward,
+        }
+    }
+
+    /// Whether `from` relays `slot` to this peer: as its holder in the own cluster, or as its holder in a
+    /// neighbouring one when the slot is an own slot too.
+    pub fn relays(&self, from: LinkId, slot: u8) -> bool {
+        self.holders[usize::from(slot)] == Some(from)
+            || self.across[usize::from(slot)].contains(&from)
+    }
+}

@@ -1,0 +1,185 @@
+//! The messages between peers. `docs/protocol.md` explains them in their context.
+
+use crate::{
+    digest::{Equivocation, Leaf, SignedHeader},
+    set::{ShardSet, SlotSet},
+    view::{SegmentNumber, StreamNumber},
+    wire::{self, Frame, Malformed},
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The most notices in one message.
+pub const MAX_NOTICES: usize = 64;
+
+/// What one peer tells another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// A shard, to a fellow member or to whoever asked for it. The shard is the frame's body.
+    Shard {
+        /// The stream.
+        stream: StreamNumber,
+        /// The segment.
+        segment: SegmentNumber,
+        /// The shard's number.
+        shard: u8,
+    },
+    /// A shard with its proof: from cluster to cluster, and from the source. The shard is the frame's body.
+    ProvenShard {
+        /// The signed header of the segment.
+        signed: SignedHeader,
+        /// The shard's number.
+        shard: u8,
+        /// What leads from the shard to the root that was signed.
+        proof: Proof,
+    },
+    /// The digest of a segment with all its leaves.
+    Digest {
+        /// The signed header of the segment.
+        signed: SignedHeader,
+        /// The leaves of all shards.
+        leaves: Vec<Leaf>,
+    },
+    /// Small things, several at a time.
+    Notices(Vec<Notice>),
+    /// Two digests that prove a source faulty.
+    Evidence(Box<Equivocation>),
+}
+
+/// What leads from a shard to the root that was signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Proof {
+    /// The siblings on the way.
+    Path(Vec<Leaf>),
+    /// All leaves: for the carriers, who hand the list on in their cluster.
+    Leaves(Vec<Leaf>),
+}
+
+/// A small thing that one peer tells another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// Which shards of every segment to send me from now on, until I say otherwise.
+    Standing {
+        /// The stream.
+        stream: StreamNumber,
+        /// The epoch of our cluster whose slots are meant.
+        epoch: u64,
+        /// What I want of it.
+        standing: Standing,
+    },
+    /// Send me these shards of one segment, now or as soon as you have them.
+    Want {
+        /// The stream.
+        stream: StreamNumber,
+        /// The segment.
+        segment: SegmentNumber,
+        /// The shards.
+        shards: ShardSet,
+        /// Whether the list of leaves is wanted too.
+        digest: bool,
+    },
+    /// Send me the digests from the newest segment at which a decoder can start up to the newest of all.
+    Join {
+        /// The stream.
+        stream: StreamNumber,
+    },
+}
+
+/// What a member of a cluster wants its fellows to send it of every segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The slots of its cluster from which nothing reaches it in time; a shard of theirs does not count
+    /// among those it can expect, so the relay of a later one owes it that instead.
+    pub silent: SlotSet,
+    /// Shards wanted beyond the `k` that suffice, as reserve.
+    pub extra: u8,
+    /// Whether it wants the stream's content at all. If not it is owed nothing and only relays.
+    pub idle: bool,
+}
+
+impl Message {
+    /// The frame of a message without a body.
+    pub fn frame(&self) -> Frame {
+        self.frame_with(Bytes::new())
+    }
+
+    /// The frame of a message with its body.
+    pub fn frame_with(&self, body: Bytes) -> Frame {
+        Frame {
+            head: wire::encode(self).into(),
+            body,
+        }
+    }
+
+    /// The message of a frame and its body, within the bounds of every list in it.
+    pub fn decode(frame: &Frame) -> Result<(Message, Bytes), Malformed> {
+        let (message, body): (Message, Bytes) = wire::decode(frame)?;
+        let leaves = |leaves: &[Leaf]| leaves.len() <= crate::set::MAX_SLOTS.into();
+        let shaped = match &message {
+            Message::Shard { .. } => !body.is_empty(),
+            Message::ProvenShard {
+                proof: Proof::Path(path),
+                ..
+            } => path.len() <= 6 && !body.is_empty(),
+            Message::ProvenShard {
+                proof: Proof::Leaves(all),
+                ..
+            } => leaves(all) && !body.is_empty(),
+            Message::Digest { leaves: all, .. } => leaves(all) && body.is_empty(),
+            Message::Notices(notices) => notices.len() <= MAX_NOTICES && body.is_empty(),
+            Message::Evidence(_) => body.is_empty(),
+        };
+        if shaped {
+            Ok((message, body))
+        } else {
+            Err(Malformed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
+            let _ = Message::decode(&Frame::received(bytes.into()));
+        }
+
+        #[test]
+        fn what_is_encoded_is_decoded(
+            stream: u16, segment: u64, shard: u8, silent: u64, extra: u8, idle: bool,
+            body in proptest::collection::vec(any::<u8>(), 1..100),
+        ) {
+            let body = Bytes::from(body);
+            let standing = Standing { silent: SlotSet::default(), extra, idle };
+            let with_body = Message::Shard { stream, segment, shard };
+            let without = Message::Notices(vec![
+                Notice::Standing { stream, epoch: segment, standing },
+                Notice::Want { stream, segment, shards: crate::set::Set64(silent), digest: idle },
+                Notice::Join { stream },
+            ]);
+            for (message, body) in [(with_body, body), (without, Bytes::new())] {
+                let frame = message.frame_with(body.clone());
+                let joined: Bytes = [&frame.head[..], &frame.body[..]].concat().into();
+                for frame in [frame, Frame::received(joined)] {
+                    prop_assert_eq!(Message::decode(&frame).unwrap(), (message.clone(), body.clone()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lists_over_their_bound_are_malformed() {
+        let notices = Message::Notices(vec![Notice::Join { stream: 0 }; MAX_NOTICES + 1]);
+        assert_eq!(Message::decode(&notices.frame()), Err(Malformed));
+        let empty = Message::Shard {
+            stream: 0,
+            segment: 0,
+            shard: 0,
+        };
+        assert_eq!(Message::decode(&empty.frame()), Err(Malformed));
+    }
+}

@@ -1,0 +1,212 @@
+//! Who gives: a receiver's experience with the slots of its cluster, slot by slot.
+//!
+//! * **G1** When a segment is judged, each slot that owed this peer a shard of it is noted as having given
+//!   in time or not. The note is a smoothed share of misses.
+//! * **G2** A slot that missed three in a row from a clean record is called silent; its relay owes this
+//!   peer nothing then, and later shards are owed instead (D2).
+//! * **G3** A silent slot is tried again after a pause that doubles from 4 s to 64 s. While it is on trial
+//!   one shard more than needed is asked for, so that the trial costs bytes and not time.
+//! * **G4** When segments often have to be repaired although nobody new is silent (loss, jitter), a reserve
+//!   of one or two shards is asked for in advance.
+
+use crate::{
+    message::Standing,
+    set::SlotSet,
+    time::{Duration, Time},
+};
+
+const PAUSE_MIN: Duration = Duration::from_secs(4);
+const PAUSE_MAX: Duration = Duration::from_secs(64);
+/// Shares are counted in 1/1024.
+const WHOLE: u16 = 1024;
+/// Above this share of misses a slot is silent: reached by three misses from zero.
+const SILENT: u16 = WHOLE * 6 / 10;
+/// Above these shares of repaired segments one shard, or two, are wanted in reserve.
+const STRAIN: [u16; 2] = [WHOLE / 16, WHOLE / 4];
+
+/// A receiver's experience with the slots of its cluster.
+pub(crate) struct Givers {
+    slots: Vec<Slot>,
+    silent: SlotSet,
+    on_trial: SlotSet,
+    strain: u16,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    /// The smoothed share of misses.
+    misses: u16,
+    /// When a silent slot is tried again.
+    retry: Time,
+    pause: Duration,
+}
+
+impl Givers {
+    pub fn new(n: u8) -> Givers {
+        let slot = Slot {
+            misses: 0,
+            retry: Time::ZERO,
+            pause: PAUSE_MIN,
+        };
+        Givers {
+            slots: vec![slot; n.into()],
+            silent: SlotSet::EMPTY,
+            on_trial: SlotSet::EMPTY,
+            strain: 0,
+        }
+    }
+
+    /// The slots called silent.
+    pub fn silent(&self) -> SlotSet {
+        self.silent
+    }
+
+    /// What to ask of the fellow members.
+    pub fn standing(&self) -> Standing {
+        let reserve = STRAIN.iter().filter(|&&limit| self.strain > limit).count() as u8;
+        Standing {
+            silent: self.silent,
+            extra: reserve + self.on_trial.len().min(2),
+            idle: false,
+        }
+    }
+
+    /// Notes whether a slot gave what it owed.
+    pub fn note(&mut self, slot: u8, gave: bool, now: Time) {
+        let Some(record) = self.slots.get_mut(usize::from(slot)) else {
+            return;
+        };
+        if gave {
+            record.misses -= record.misses / 3;
+            if self.on_trial.remove(slot) {
+                record.pause = PAUSE_MIN;
+            }
+            return;
+        }
+        record.misses += (WHOLE - record.misses) / 3;
+        // On trial one miss more is enough: the record was left just under the limit.
+        if record.misses > SILENT && self.silent.insert(slot) {
+            if self.on_trial.remove(slot) {
+                record.pause = (record.pause * 2).min(PAUSE_MAX);
+            }
+            record.retry = now + record.pause;
+        }
+    }
+
+    /// Notes whether a segment had to be repaired.
+    pub fn note_repair(&mut self, repaired: bool) {
+        match repaired {
+            true => self.strain += (WHOLE - self.strain) / 32,
+            false => self.strain -= self.strain.div_ceil(32),
+        }
+    }
+
+    /// Puts silent slots on trial whose time has come; a few at a time.
+    pub fn try_again(&mut self, now: Time) {
+        for slot in self.silent.iter() {
+            let record = &mut self.slots[usize::from(slot)];
+            if self.on_trial.len() < 2 && record.retry <= now {
+                record.misses = SILENT - 1;
+                self.silent.remove(slot);
+                self.on_trial.insert(slot);
+            }
+        }
+    }
+
+    /// When the next silent slot may be put on trial.
+    pub fn next_trial(&self) -> Time {
+        let full = self.on_trial.len() >= 2;
+        let retries = self
+            .silent
+            .iter()
+            .map(|slot| self.slots[usize::from(slot)].retry);
+        retries.min().filter(|_| !full).unwrap_or(Time::NEVER)
+    }
+
+    /// Forgets what is known of these slots: their holder is new or came back.
+    pub fn forget(&mut self, slots: SlotSet) {
+        for slot in slots.iter() {
+            if let Some(record) = self.slots.get_mut(usize::from(slot)) {
+                *record = Slot {
+                    misses: 0,
+                    retry: Time::ZERO,
+                    pause: PAUSE_MIN,
+                };
+            }
+        }
+        self.silent = self.silent.without(slots);
+        self.on_trial = self.on_trial.without(slots);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn three_misses_make_a_slot_silent_and_a_trial_may_clear_it() {
+        let mut givers = Givers::new(8);
+        for _ in 0..2 {
+            givers.note(3, false, at(0));
+        }
+        assert!(givers.silent().is_empty());
+        givers.note(3, false, at(0));
+        assert_eq!(givers.silent(), SlotSet::one(3));
+        givers.try_again(at(3));
+        assert_eq!(givers.silent(), SlotSet::one(3));
+        givers.try_again(at(4));
+        assert_eq!(
+            givers.standing(),
+            Standing {
+                silent: SlotSet::EMPTY,
+                extra: 1,
+                idle: false
+            }
+        );
+        givers.note(3, true, at(4));
+        assert_eq!(givers.standing(), Standing::default());
+    }
+
+    #[test]
+    fn failed_trials_come_at_growing_intervals() {
+        let mut givers = Givers::new(8);
+        for _ in 0..3 {
+            givers.note(0, false, at(0));
+        }
+        let mut trials = Vec::new();
+        for second in 0..300 {
+            givers.try_again(at(second));
+            if givers.silent().is_empty() {
+                trials.push(second);
+                givers.note(0, false, at(second));
+            }
+        }
+        assert_eq!(trials, [4, 12, 28, 60, 124, 188, 252]);
+    }
+
+    #[test]
+    fn one_miss_in_fifty_silences_nobody() {
+        let mut givers = Givers::new(8);
+        for segment in 0..10_000u64 {
+            givers.note(1, segment % 50 != 0, at(segment / 4));
+            assert!(givers.silent().is_empty());
+        }
+    }
+
+    #[test]
+    fn frequent_repairs_ask_for_a_reserve() {
+        let mut givers = Givers::new(8);
+        for segment in 0..400 {
+            givers.note_repair(segment % 8 == 0);
+        }
+        assert_eq!(givers.standing().extra, 1);
+        for _ in 0..400 {
+            givers.note_repair(false);
+        }
+        assert_eq!(givers.standing().extra, 0);
+    }
+}

@@ -1,0 +1,245 @@
+//! Pulling: what is late is asked for (P5).
+//!
+//! A receiver that is short when a segment should have been restored asks, in this order, for
+//!
+//! 1. *spare* shards: given out by the source, not owed to it, of relays that give. They are there already;
+//! 2. any other shard, of its *substitute*: the first slot after the relay's that is not silent. All
+//!    members that lack the shard ask the same one, so it has to be fetched only once;
+//! 3. shards of which it is the substitute itself, and those that fellows ask it for in vain: across, of
+//!    the holders of its slots in neighbouring clusters. A cluster with fewer than `k` working relays
+//!    lives on these.
+//!
+//! Whoever is asked answers when it can, so a request needs no repeating until it is overdue.
+
+use super::{Stream, segment::Ask};
+use crate::{
+    core::Core, links::LinkId, message::Notice, set::ShardSet, time::Time, view::SegmentNumber,
+};
+use std::collections::BTreeMap;
+
+/// How many rounds of requests a segment is worth.
+const ROUNDS_MAX: u8 = 12;
+
+impl Stream {
+    /// Sees to a segment at this time if it is not restored by then.
+    pub(super) fn chase_at(&mut self, number: SegmentNumber, at: Time) {
+        if let Some(segment) = self.window.get_mut(&number) {
+            segment.chase_at = Some(at);
+            self.wake_at(at);
+        }
+    }
+
+    /// Asks for what is missing of a segment, if it is time.
+    pub(super) fn chase(&mut self, core: &mut Core, number: SegmentNumber) {
+        let now = core.now;
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        match segment.chase_at {
+            Some(at) if at <= now => segment.chase_at = None,
+            Some(at) => return self.wake_at(at),
+            None => return,
+        }
+        if segment.restored() || segment.played || !self.watching || segment.rounds >= ROUNDS_MAX {
+            return;
+        }
+        segment.rounds += 1;
+        let overdue: Vec<(u8, LinkId)> = segment
+            .asks
+            .iter()
+            .filter(|(_, ask)| ask.overdue <= now)
+            .map(|(&shard, ask)| (shard, ask.of))
+            .collect();
+        for (shard, _) in &overdue {
+            segment.asks.remove(shard);
+        }
+        for (_, of) in overdue {
+            let state = self.link(of);
+            state.unanswered = state.unanswered.saturating_add(1);
+        }
+        let mut wants: BTreeMap<LinkId, (ShardSet, bool)> = BTreeMap::new();
+        if let Some(link) = self.list_from(core, number) {
+            wants.entry(link).or_default().1 = true;
+        }
+        for (shard, link) in self.choose(core, number) {
+            wants.entry(link).or_default().0.insert(shard);
+        }
+        let overdue = now + self.answer.timeout();
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        for (&link, &(shards, digest)) in &wants {
+            for shard in shards.iter() {
+                segment.asks.insert(
+                    shard,
+                    Ask {
+                        of: link,
+                        at: now,
+                        overdue,
+                    },
+                );
+            }
+            let exchange = segment.exchange(link);
+            exchange.asked = exchange.asked.union(shards);
+            core.notify(
+                link,
+                Notice::Want {
+                    stream: self.number,
+                    segment: number,
+                    shards,
+                    digest,
+                },
+            );
+        }
+        self.chase_at(number, overdue);
+    }
+
+    /// Asks for the list of leaves when shards wait for it and it should have come.
+    pub(super) fn chase_list_if_due(&mut self, core: &mut Core, number: SegmentNumber) {
+        let Some(segment) = self.window.get(&number) else {
+            return;
+        };
+        // All that is needed is there but for the list: it is what is late.
+        if segment.at_hand().len() >= self.k
+            && segment.list_overdue.is_none()
+            && segment.chase_at.is_some()
+        {
+            let soon = core.now + self.answer.timeout() / 8;
+            if segment.chase_at.is_some_and(|at| at > soon) {
+                self.chase_at(number, soon);
+            }
+        }
+    }
+
+    /// Whom to ask for the list of leaves now.
+    fn list_from(&mut self, core: &Core, number: SegmentNumber) -> Option<LinkId> {
+        let (now, timeout) = (core.now, self.answer.timeout());
+        let segment = self.window.get_mut(&number)?;
+        if segment.leaves().is_some() || segment.list_overdue.is_some_and(|at| at > now) {
+            return None;
+        }
+        segment.list_overdue = Some(now + timeout);
+        let (round, held_from, deal) = (segment.rounds, segment.held_from(), segment.deal.clone());
+        let turn = usize::from(round) + number as usize;
+        held_from
+            .filter(|&link| round <= 1 && core.links.connected(link))
+            .or_else(|| self.best(core, &deal.fellows, turn))
+            .or_else(|| self.best(core, &deal.outward, turn))
+    }
+
+    /// Which shards to ask for now, and whom.
+    fn choose(&mut self, core: &Core, number: SegmentNumber) -> Vec<(u8, LinkId)> {
+        let Some(segment) = self.window.get(&number) else {
+            return Vec::new();
+        };
+        let (rotation, deal, round) = (segment.rotation, segment.deal.clone(), segment.rounds);
+        let at_hand = segment.at_hand();
+        let asked: ShardSet = segment.asks.keys().copied().collect();
+        let missing = ShardSet::below(self.n).without(at_hand).without(asked);
+        let mut need = self
+            .k
+            .saturating_sub(at_hand.len())
+            .saturating_sub(asked.len());
+        let parity = segment
+            .digest
+            .as_ref()
+            .map_or(self.parity, |digest| digest.header().parity);
+        let silent = rotation.shards(self.givers.silent());
+        let owed = rotation.owed(&segment.standing, parity);
+        let wanted_inside: ShardSet = deal
+            .fellows
+            .iter()
+            .filter_map(|&fellow| segment.exchanges().nth(fellow))
+            .fold(ShardSet::EMPTY, |all, (_, exchange)| {
+                all.union(exchange.waits_for)
+            });
+
+        let mut chosen = Vec::new();
+        let spare = missing
+            .intersection(rotation.given_out(parity))
+            .without(owed)
+            .without(silent);
+        for shard in spare.iter() {
+            let holder = deal.holders[usize::from(rotation.slot(shard))];
+            if let Some(link) = holder.filter(|&link| need > 0 && core.links.connected(link)) {
+                chosen.push((shard, link));
+                need -= 1;
+            }
+        }
+        // What is owed may still come, so it is asked for last.
+        let taken: ShardSet = chosen.iter().map(|&(shard, _)| shard).collect();
+        let rest = missing.without(taken);
+        for shard in rest
+            .without(owed)
+            .iter()
+            .chain(rest.intersection(owed).iter())
+        {
+            let substitute = self.substitute(core, number, shard, round.saturating_sub(1));
+            let link = match substitute {
+                Some(Substitute::Fellow(link)) if need > 0 => Some(link),
+                Some(Substitute::Me) | None if need > 0 => {
+                    self.outward(core, &deal.outward, shard, round)
+                }
+                // Not needed here, but a fellow relies on this peer for it.
+                _ if wanted_inside.contains(shard) => {
+                    if let Some(link) = self.outward(core, &deal.outward, shard, round) {
+                        chosen.push((shard, link));
+                    }
+                    continue;
+                }
+                _ => None,
+            };
+            if let Some(link) = link {
+                chosen.push((shard, link));
+                need -= 1;
+            }
+        }
+        chosen
+    }
+
+    /// Who stands in for the relay of a shard: the holder of the first slot after the relay's that is not
+    /// silent, or a later one if that was asked in vain.
+    fn substitute(
+        &self,
+        core: &Core,
+        number: SegmentNumber,
+        shard: u8,
+        skip: u8,
+    ) -> Option<Substitute> {
+        let segment = self.window.get(&number)?;
+        let relay = segment.rotation.slot(shard);
+        let silent = self.givers.silent();
+        (1..self.n)
+            .map(|step| (relay + step) % self.n)
+            .filter(|&slot| !silent.contains(slot))
+            .filter_map(|slot| match segment.deal.holders[usize::from(slot)] {
+                None => Some(Substitute::Me),
+                Some(link) => core
+                    .links
+                    .connected(link)
+                    .then_some(Substitute::Fellow(link)),
+            })
+            .nth(skip.into())
+    }
+
+    fn outward(&self, core: &Core, links: &[LinkId], shard: u8, round: u8) -> Option<LinkId> {
+        self.best(core, links, usize::from(shard) + usize::from(round))
+    }
+
+    /// The connected link with the fewest unanswered requests; among equals the one whose turn it is.
+    fn best(&self, core: &Core, links: &[LinkId], turn: usize) -> Option<LinkId> {
+        let unanswered = |link: LinkId| self.links.get(link).map_or(0, |state| state.unanswered);
+        (0..links.len())
+            .map(|step| links[(turn + step) % links.len()])
+            .filter(|&link| core.links.connected(link))
+            .min_by_key(|&link| unanswered(link))
+    }
+}
+
+/// Who stands in for a relay.
+enum Substitute {
+    /// This peer itself.
+    Me,
+    /// A fellow member.
+    Fellow(LinkId),
+}

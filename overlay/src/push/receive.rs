@@ -1,0 +1,401 @@
+//! Receiving: what comes is bounded, checked against its digest, and only then acted on (P3, P4).
+
+use super::{AHEAD, Stream, WINDOW, rotation_of, segment::Taken};
+use crate::{
+    core::Core,
+    digest::{Claim, Digest, Leaf, SignedHeader, Tree, leaf, root_of_path},
+    io::{Event, Refusal, StopReason},
+    links::LinkId,
+    message::Proof,
+    set::ShardSet,
+    time::Duration,
+    view::SegmentNumber,
+};
+use bytes::Bytes;
+
+/// How long after a segment was restored a relay may still give its shard without being noted as silent.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl Stream {
+    pub fn on_shard(
+        &mut self,
+        core: &mut Core,
+        from: LinkId,
+        number: SegmentNumber,
+        shard: u8,
+        bytes: Bytes,
+    ) -> Result<(), Refusal> {
+        self.check_window(number)?;
+        self.check_owed(core, from, number, shard, bytes.len())?;
+        let segment = self.segment(core, number);
+        match segment.take(from, shard, bytes) {
+            Taken::Verified => self.on_verified(core, number, ShardSet::one(shard)),
+            Taken::Held => self.chase_list_if_due(core, number),
+            Taken::Duplicate => return Err(Refusal::Duplicate),
+            Taken::Mismatch => return Err(Refusal::Mismatch),
+        }
+        Ok(())
+    }
+
+    pub fn on_proven_shard(
+        &mut self,
+        core: &mut Core,
+        from: LinkId,
+        signed: SignedHeader,
+        shard: u8,
+        proof: Proof,
+        bytes: Bytes,
+    ) -> Result<(), Refusal> {
+        let number = signed.header.segment;
+        self.check_not_past(number)?;
+        self.check_owed(core, from, number, shard, bytes.len())?;
+        if self
+            .window
+            .get(&number)
+            .is_some_and(|segment| segment.have.contains(shard))
+        {
+            return Err(Refusal::Duplicate);
+        }
+        let own = leaf(&bytes);
+        let root = match &proof {
+            Proof::Path(path) => root_of_path(own, shard, path, self.n),
+            Proof::Leaves(leaves) => self
+                .root_of_list(leaves)
+                .filter(|_| leaves[usize::from(shard)] == own),
+        };
+        let root = root.ok_or(Refusal::Mismatch)?;
+        self.admit(core, Claim { signed, root })?;
+        let segment = self.segment(core, number);
+        if let (Proof::Leaves(leaves), Some(digest)) = (&proof, &mut segment.digest) {
+            digest.leaves.get_or_insert_with(|| leaves.clone());
+        }
+        let listed = matches!(proof, Proof::Leaves(_));
+        segment.take_proven(shard, bytes, proof);
+        if listed {
+            self.on_list(core, number);
+        }
+        self.on_verified(core, number, ShardSet::one(shard));
+        Ok(())
+    }
+
+    pub fn on_digest(
+        &mut self,
+        core: &mut Core,
+        signed: SignedHeader,
+        leaves: Vec<Leaf>,
+    ) -> Result<(), Refusal> {
+        let number = signed.header.segment;
+        self.check_not_past(number)?;
+        if self
+            .window
+            .get(&number)
+            .is_some_and(|segment| segment.leaves() == Some(&leaves))
+        {
+            return Err(Refusal::Duplicate);
+        }
+        let root = self.root_of_list(&leaves).ok_or(Refusal::Mismatch)?;
+        self.admit(core, Claim { signed, root })?;
+        if let Some(digest) = &mut self.segment(core, number).digest {
+            digest.leaves = Some(leaves);
+        }
+        self.on_list(core, number);
+        Ok(())
+    }
+
+    fn root_of_list(&self, leaves: &[Leaf]) -> Option<Leaf> {
+        (leaves.len() == usize::from(self.n)).then(|| Tree::new(leaves).root())
+    }
+
+    fn check_not_past(&self, number: SegmentNumber) -> Result<(), Refusal> {
+        if self.stopped.is_some() {
+            return Err(Refusal::Stopped);
+        }
+        match self.newest {
+            Some(newest) if number + WINDOW < newest => Err(Refusal::OutOfWindow),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a segment may be received of which perhaps no digest is known yet.
+    fn check_window(&self, number: SegmentNumber) -> Result<(), Refusal> {
+        self.check_not_past(number)?;
+        if self.window.contains_key(&number) {
+            return Ok(());
+        }
+        let far = self
+            .newest
+            .is_some_and(|newest| number > newest.saturating_add(AHEAD as u64));
+        let begun = self
+            .window
+            .values()
+            .filter(|segment| segment.digest.is_none())
+            .count();
+        if far || begun >= AHEAD {
+            Err(Refusal::OutOfWindow)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a shard was owed to this peer by its sender, or asked of it.
+    fn check_owed(
+        &mut self,
+        core: &mut Core,
+        from: LinkId,
+        number: SegmentNumber,
+        shard: u8,
+        len: usize,
+    ) -> Result<(), Refusal> {
+        if shard >= self.n || len > core.coder.shard_len(self.max_segment_bytes) {
+            return Err(Refusal::Malformed);
+        }
+        let now = core.now;
+        // A segment that is not there yet is looked at as if it were; nothing is begun for a stranger.
+        let (deal, slot) = match self.window.get(&number) {
+            Some(segment) => (segment.deal.clone(), segment.rotation.slot(shard)),
+            None => (
+                core.deal(self.number, number),
+                rotation_of(core, self.number, number).slot(shard),
+            ),
+        };
+        let relays = deal.relays(from, slot);
+        let source = core.links.get(from).peer == self.source && deal.mine.contains(slot);
+        let Some(segment) = self.window.get_mut(&number) else {
+            return if relays || source {
+                Ok(())
+            } else {
+                Err(Refusal::NotOwed)
+            };
+        };
+        let exchange = segment.exchange(from);
+        exchange.has.insert(shard);
+        let asked = exchange.asked.contains(shard);
+        if relays {
+            segment.gave.insert(slot);
+        }
+        if let Some(ask) = segment.asks.get(&shard).filter(|ask| ask.of == from) {
+            let took = now.since(ask.at);
+            segment.asks.remove(&shard);
+            self.answer.sample(took);
+            self.link(from).unanswered = 0;
+        }
+        if relays || source || asked {
+            Ok(())
+        } else {
+            Err(Refusal::NotOwed)
+        }
+    }
+
+    /// Accepts a claim about a segment: at most one signature is checked.
+    fn admit(&mut self, core: &mut Core, claim: Claim) -> Result<(), Refusal> {
+        let header = claim.signed.header;
+        let number = header.segment;
+        if let Some(known) = self
+            .window
+            .get(&number)
+            .and_then(|segment| segment.digest.as_ref())
+        {
+            let known = known.claim();
+            return if known == claim {
+                Ok(())
+            } else {
+                Err(self.contradict(core, known, claim))
+            };
+        }
+        let length = header.length as usize;
+        let fits =
+            (1..=self.max_segment_bytes).contains(&length) && header.parity <= self.n - self.k;
+        if !fits || !claim.verify(self.source, core.network(), &*core.verifier) {
+            return Err(Refusal::Mismatch);
+        }
+        for (near, reversed) in [
+            (number.checked_sub(1), false),
+            (number.checked_add(1), true),
+        ] {
+            let digest = near
+                .and_then(|near| self.window.get(&near))
+                .and_then(|segment| segment.digest.as_ref());
+            let Some(near) = digest.map(Digest::claim) else {
+                continue;
+            };
+            let (first, second) = if reversed {
+                (claim, near)
+            } else {
+                (near, claim)
+            };
+            if let Some(proof) = crate::digest::Equivocation::between(first, second) {
+                self.stop(core, StopReason::Equivocation(Box::new(proof)));
+                return Err(Refusal::Stopped);
+            }
+        }
+        if !self.bucket.take(length as u64, core.now) {
+            return Err(Refusal::OverRate);
+        }
+        let digest = Digest {
+            signed: claim.signed,
+            root: claim.root,
+            leaves: None,
+        };
+        self.begin(core, digest);
+        Ok(())
+    }
+
+    /// Takes up a segment whose digest is verified.
+    pub(super) fn begin(&mut self, core: &mut Core, digest: Digest) {
+        let header = *digest.header();
+        let number = header.segment;
+        let newest = self.newest;
+        self.segment(core, number).digest = Some(digest);
+        if newest.is_none_or(|newest| number > newest) {
+            self.newest = Some(number);
+            self.parity = header.parity;
+            self.refill_allowances(core, number);
+            // Segments in between were missed whole; they are asked for like any other.
+            if let Some(newest) =
+                newest.filter(|_| self.playout.begun() && header.previous.is_some())
+            {
+                for missed in (newest + 1).max(number.saturating_sub(WINDOW))..number {
+                    self.segment(core, missed);
+                }
+            }
+            self.forget_past(core, number.saturating_sub(WINDOW));
+        }
+        self.playout.on_digest(core.now);
+        self.play(core);
+    }
+
+    fn forget_past(&mut self, core: &mut Core, first: SegmentNumber) {
+        while let Some(entry) = self
+            .window
+            .first_entry()
+            .filter(|entry| *entry.key() < first)
+        {
+            entry.remove();
+        }
+        self.play_from(core, first);
+    }
+
+    /// Goes on when the list of leaves is known.
+    fn on_list(&mut self, core: &mut Core, number: SegmentNumber) {
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        segment.list_overdue = None;
+        let (verified, forgers) = segment.check_held();
+        for link in forgers {
+            core.refuse_link(link, Refusal::Mismatch);
+        }
+        self.carry(core, number);
+        // Own shards that came with a path may go across with the list now.
+        self.on_verified(core, number, verified);
+    }
+
+    /// Goes on when shards are verified.
+    fn on_verified(&mut self, core: &mut Core, number: SegmentNumber, shards: ShardSet) {
+        self.spread(core, number, shards);
+        self.restore(core, number);
+    }
+
+    /// Restores a segment when it can be, plays it and gives what this peer owed and had not received.
+    fn restore(&mut self, core: &mut Core, number: SegmentNumber) {
+        let now = core.now;
+        if !self.watching {
+            return;
+        }
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        let arrived = segment.have;
+        match segment.restore(&core.coder) {
+            None => return,
+            Some(Err(())) => return self.stop(core, StopReason::BadCoding(number)),
+            Some(Ok(())) => {}
+        }
+        let (after, repaired) = (now.since(segment.first_seen), segment.rounds > 0);
+        let deal = segment.deal.clone();
+        let rotation = segment.rotation;
+        let given_out = segment
+            .digest
+            .as_ref()
+            .map_or(ShardSet::EMPTY, |d| rotation.given_out(d.header().parity));
+        segment.judge_at = Some(now + GRACE);
+        let own = rotation
+            .shards(deal.mine)
+            .intersection(given_out)
+            .without(arrived);
+        let fill_at = now + GRACE;
+        segment.fill_across_at = (!own.is_empty()).then_some(fill_at);
+        self.wake_at(fill_at);
+        self.report.restored += 1;
+        self.report.repaired += u64::from(repaired);
+        if !repaired {
+            self.completion.sample(after);
+        }
+        core.event(Event::Restored {
+            stream: self.number,
+            segment: number,
+            after,
+            repaired,
+        });
+        for shard in own.iter() {
+            self.relay_inside(core, number, shard);
+        }
+        self.answer_waiting(core, number);
+        self.play(core);
+    }
+
+    /// Hands own shards across that did not come across: their column may be broken before us.
+    pub(super) fn fill_across(&mut self, core: &mut Core, number: SegmentNumber) {
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        match segment.fill_across_at {
+            Some(at) if at <= core.now => segment.fill_across_at = None,
+            Some(at) => return self.wake_at(at),
+            None => return,
+        }
+        let own = segment.rotation.shards(segment.deal.mine);
+        for shard in own.iter() {
+            self.relay_across(core, number, shard);
+        }
+    }
+
+    /// Notes which slots gave what they owed (G1).
+    pub(super) fn judge(&mut self, core: &mut Core, number: SegmentNumber) {
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        match segment.judge_at {
+            Some(at) if at <= core.now => segment.judge_at = None,
+            Some(at) => return self.wake_at(at),
+            None => return,
+        }
+        let (rotation, gave, repaired) = (segment.rotation, segment.gave, segment.rounds > 0);
+        let parity = segment
+            .digest
+            .as_ref()
+            .map_or(self.parity, |digest| digest.header().parity);
+        let owed = rotation.owed(&segment.standing, parity);
+        let current = segment.deal.epoch.own.epoch == core.newest_deal().epoch.own.epoch;
+        if !current || segment.backlog {
+            return;
+        }
+        let silent = self.givers.silent();
+        for shard in owed.iter() {
+            let slot = rotation.slot(shard);
+            self.givers.note(slot, gave.contains(slot), core.now);
+        }
+        let newly_silent = self.givers.silent() != silent;
+        self.givers.note_repair(repaired && !newly_silent);
+    }
+
+    /// Drops segments of which a shard came but never a digest.
+    pub(super) fn drop_unknown(&mut self, core: &mut Core) {
+        let (now, newest) = (core.now, self.newest);
+        self.window.retain(|_, segment| {
+            let unknown =
+                segment.digest.is_none() && newest.is_none_or(|newest| segment.number > newest);
+            !unknown || now.since(segment.first_seen) < super::playout::PATIENCE
+        });
+    }
+}

@@ -1,0 +1,278 @@
+//! Relaying: a shard goes on as soon as it is verified, and requests are answered (P2, P3, P6).
+
+use super::{Stream, duty::LISTS};
+use crate::{
+    core::Core,
+    io::{Class, Refusal},
+    links::LinkId,
+    message::Message,
+    set::{Set64, ShardSet},
+    view::SegmentNumber,
+};
+use bytes::Bytes;
+
+/// How often the list of leaves of one segment is sent to one link on request.
+const LISTS_MAX: u8 = 2;
+
+impl Stream {
+    /// Does with newly verified shards what their relay owes, and answers those who wait for them.
+    pub(super) fn spread(&mut self, core: &mut Core, number: SegmentNumber, shards: ShardSet) {
+        for shard in shards.iter() {
+            self.relay_inside(core, number, shard);
+            self.relay_across(core, number, shard);
+        }
+        self.answer_waiting(core, number);
+    }
+
+    /// Gives a shard that this peer relays to the fellows that it is owed to (D2).
+    pub(super) fn relay_inside(&mut self, core: &mut Core, number: SegmentNumber, shard: u8) {
+        let Some(segment) = self.window.get(&number) else {
+            return;
+        };
+        let Some(digest) = &segment.digest else {
+            return;
+        };
+        let (rotation, deal, parity) = (
+            segment.rotation,
+            segment.deal.clone(),
+            digest.header().parity,
+        );
+        if !deal.mine.contains(rotation.slot(shard)) {
+            return;
+        }
+        let owed = |link: LinkId| {
+            let standing = self.standing_of(link, deal.epoch.own.epoch)?;
+            Some(rotation.owed(&standing, parity).contains(shard))
+        };
+        let to: Vec<LinkId> = deal
+            .fellows
+            .iter()
+            .copied()
+            .filter(|&link| owed(link) == Some(true))
+            .collect();
+        self.give(core, number, shard, &to, Class::Live, false);
+    }
+
+    /// Gives a shard that this peer relays to the same slot of the neighbouring clusters (D4).
+    pub(super) fn relay_across(&mut self, core: &mut Core, number: SegmentNumber, shard: u8) {
+        let Some(segment) = self.window.get(&number) else {
+            return;
+        };
+        let given_out = segment
+            .digest
+            .as_ref()
+            .map(|digest| segment.rotation.given_out(digest.header().parity));
+        let slot = segment.rotation.slot(shard);
+        if !segment.deal.mine.contains(slot)
+            || !given_out.is_some_and(|shards| shards.contains(shard))
+        {
+            return;
+        }
+        let deal = segment.deal.clone();
+        self.give(
+            core,
+            number,
+            shard,
+            &deal.across[usize::from(slot)],
+            Class::Live,
+            true,
+        );
+    }
+
+    /// Sends a shard, with its proof if asked, to those of the links that are connected and lack it.
+    pub(super) fn give(
+        &mut self,
+        core: &mut Core,
+        number: SegmentNumber,
+        shard: u8,
+        to: &[LinkId],
+        class: Class,
+        proven: bool,
+    ) {
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        let mut lacking = Vec::with_capacity(to.len());
+        for &link in to {
+            if core.links.connected(link) && !segment.exchange(link).has.contains(shard) {
+                lacking.push(link);
+            }
+        }
+        if lacking.is_empty() {
+            return;
+        }
+        let Some(bytes) = segment.shard(shard, &core.coder) else {
+            return;
+        };
+        let message = if proven {
+            let signed = segment.digest.as_ref().map(|digest| digest.signed);
+            let (Some(signed), Some(proof)) = (signed, segment.proof(shard, LISTS)) else {
+                return;
+            };
+            Message::ProvenShard {
+                signed,
+                shard,
+                proof,
+            }
+        } else {
+            Message::Shard {
+                stream: self.number,
+                segment: number,
+                shard,
+            }
+        };
+        for &link in &lacking {
+            segment.exchange(link).has.insert(shard);
+        }
+        core.send(&lacking, &message, bytes, class, number);
+    }
+
+    /// Hands the list of leaves to the fellows that it is owed to, when it has just become known (D3).
+    pub(super) fn carry(&mut self, core: &mut Core, number: SegmentNumber) {
+        let Some(segment) = self.window.get(&number) else {
+            return;
+        };
+        let Some(digest) = &segment.digest else {
+            return;
+        };
+        let (rotation, deal, parity) = (
+            segment.rotation,
+            segment.deal.clone(),
+            digest.header().parity,
+        );
+        let mine = rotation.shards(deal.mine).intersection(Set64::below(LISTS));
+        if mine.is_empty() {
+            return;
+        }
+        let owed = |link: LinkId| {
+            let standing = self.standing_of(link, deal.epoch.own.epoch)?;
+            Some(
+                !rotation
+                    .lists(&standing, parity)
+                    .intersection(mine)
+                    .is_empty(),
+            )
+        };
+        let to: Vec<LinkId> = deal
+            .fellows
+            .iter()
+            .copied()
+            .filter(|&link| owed(link) == Some(true))
+            .collect();
+        self.give_list(core, number, &to);
+    }
+
+    fn give_list(&mut self, core: &mut Core, number: SegmentNumber, to: &[LinkId]) {
+        let Some(segment) = self.window.get_mut(&number) else {
+            return;
+        };
+        let Some(digest) = &segment.digest else {
+            return;
+        };
+        let Some(leaves) = digest.leaves.clone() else {
+            return;
+        };
+        let message = Message::Digest {
+            signed: digest.signed,
+            leaves,
+        };
+        for &link in to {
+            let exchange = segment.exchange(link);
+            exchange.lists_sent = exchange.lists_sent.saturating_add(1);
+            exchange.waits_for_list = false;
+        }
+        core.send(to, &message, Bytes::new(), Class::Digest, number);
+    }
+
+    pub fn on_want(
+        &mut self,
+        core: &mut Core,
+        from: LinkId,
+        number: SegmentNumber,
+        shards: ShardSet,
+        list: bool,
+    ) -> Result<(), Refusal> {
+        let shards = shards.intersection(ShardSet::below(self.n));
+        let Some(segment) = self.window.get_mut(&number) else {
+            return Err(Refusal::OutOfWindow);
+        };
+        let exchange = segment.exchange(from);
+        // What was given before may have been lost on the way.
+        exchange.has = exchange.has.without(shards);
+        exchange.waits_for = exchange.waits_for.union(shards);
+        exchange.waits_for_list |= list && exchange.lists_sent < LISTS_MAX;
+        self.answer_waiting(core, number);
+        match self.link(from).allowance {
+            0 => Err(Refusal::TooManyRequests),
+            _ => Ok(()),
+        }
+    }
+
+    /// Answers those who wait for shards, or the list, of a segment.
+    pub(super) fn answer_waiting(&mut self, core: &mut Core, number: SegmentNumber) {
+        let Some(segment) = self.window.get(&number) else {
+            return;
+        };
+        let all = if segment.restored() {
+            ShardSet::below(self.n)
+        } else {
+            segment.have
+        };
+        let listed = segment.leaves().is_some();
+        let waiting: Vec<(LinkId, ShardSet, bool)> = segment
+            .exchanges()
+            .map(|(link, exchange)| {
+                (
+                    link,
+                    exchange.waits_for.intersection(all),
+                    exchange.waits_for_list && listed,
+                )
+            })
+            .filter(|(_, shards, list)| !shards.is_empty() || *list)
+            .collect();
+        let past = self.newest.is_some_and(|newest| number + 4 < newest);
+        let class = if past { Class::Backlog } else { Class::Pull };
+        for (link, shards, list) in waiting {
+            if list {
+                self.give_list(core, number, &[link]);
+            }
+            let allowed = shards.lowest(self.link(link).allowance.min(64) as u8);
+            self.link(link).allowance -= u16::from(allowed.len());
+            if let Some(segment) = self.window.get_mut(&number) {
+                // What is over the allowance is not remembered: the asker asks again, or another.
+                let exchange = segment.exchange(link);
+                exchange.waits_for = exchange.waits_for.without(shards);
+            }
+            for shard in allowed.iter() {
+                self.give(core, number, shard, &[link], class, false);
+            }
+        }
+    }
+
+    /// Lets links ask for more as the stream goes on: fellows that give for as much as a segment takes,
+    /// others for a little (P6).
+    pub(super) fn refill_allowances(&mut self, core: &Core, newest: SegmentNumber) {
+        let deal = core.newest_deal();
+        let cap = 4 * u16::from(self.k);
+        for &link in &deal.outward {
+            let state = self.link(link);
+            state.allowance = (state.allowance + 1).min(cap);
+        }
+        let silent = self.givers.silent();
+        let gives = |link: LinkId| {
+            let mut slots =
+                (0..self.n).filter(|&slot| deal.holders[usize::from(slot)] == Some(link));
+            slots.any(|slot| !silent.contains(slot))
+        };
+        let giving: Vec<bool> = deal.fellows.iter().map(|&link| gives(link)).collect();
+        for (&link, gives) in deal.fellows.iter().zip(giving) {
+            let more = if gives {
+                u16::from(self.k)
+            } else {
+                u16::from(newest % 4 == 0)
+            };
+            let state = self.link(link);
+            state.allowance = (state.allowance + more).min(cap);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! One segment within the window: what has come of it, from whom, and what was given and asked.
+
+use super::duty::Rotation;
+use crate::{
+    coding::Coder,
+    digest::{self, Digest, Leaf, Tree},
+    hash::{Domain, Hash},
+    links::{Deal, LinkId},
+    message::{Proof, Standing},
+    set::{ShardSet, SlotSet},
+    time::Time,
+    view::SegmentNumber,
+};
+use bytes::Bytes;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A shard that this peer asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Ask {
+    pub of: LinkId,
+    pub at: Time,
+    pub overdue: Time,
+}
+
+/// What passed between this peer and one link of a segment.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Exchange {
+    /// Shards that the other has from us or gave to us.
+    pub has: ShardSet,
+    /// Shards that it asked for and that could not be given yet.
+    pub waits_for: ShardSet,
+    /// Whether it waits for the list of leaves.
+    pub waits_for_list: bool,
+    /// How often it was sent the list.
+    pub lists_sent: u8,
+    /// Shards that we asked it for at any time.
+    pub asked: ShardSet,
+}
+
+/// What has come of a segment.
+pub(crate) enum Content {
+    /// Not enough yet.
+    Missing,
+    /// Restored: the data shards.
+    Restored(Vec<Bytes>),
+}
+
+/// One segment within the window.
+pub(crate) struct Segment {
+    pub number: SegmentNumber,
+    pub deal: Arc<Deal>,
+    pub rotation: Rotation,
+    pub first_seen: Time,
+    pub digest: Option<Digest>,
+    tree: Option<Tree>,
+    /// Verified shards.
+    shards: Vec<Option<Bytes>>,
+    pub have: ShardSet,
+    /// Shards that wait for the list of leaves, and who sent them.
+    held: BTreeMap<u8, (LinkId, Bytes)>,
+    /// Paths of shards that came across, to be handed on while the list is not there.
+    paths: BTreeMap<u8, Vec<Leaf>>,
+    pub content: Content,
+    exchanges: Vec<Exchange>,
+    pub asks: BTreeMap<u8, Ask>,
+    /// Who was asked for the list, and when that is overdue.
+    pub list_overdue: Option<Time>,
+    /// How many rounds of requests there were.
+    pub rounds: u8,
+    /// What this peer expected of the slots when the segment began.
+    pub standing: Standing,
+    /// Slots whose relay gave its shard itself.
+    pub gave: SlotSet,
+    /// When the slots are judged; `None` once that is done.
+    pub judge_at: Option<Time>,
+    /// When own shards that did not come across are handed across all the same.
+    pub fill_across_at: Option<Time>,
+    /// When to ask for what is missing.
+    pub chase_at: Option<Time>,
+    /// Whether it was there before this peer came: nobody owed it anything of it.
+    pub backlog: bool,
+    /// Whether it was handed out or left out.
+    pub played: bool,
+}
+
+/// What became of a shard that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is verified.
+    Verified,
+    /// It waits for the list of leaves.
+    Held,
+    /// It was there already.
+    Duplicate,
+    /// It contradicts the digest.
+    Mismatch,
+}
+
+impl Segment {
+    pub fn new(
+        number: SegmentNumber,
+        deal: Arc<Deal>,
+        rotation: Rotation,
+        standing: Standing,
+        now: Time,
+    ) -> Segment {
+        Segment {
+            number,
+            deal,
+            rotation,
+            first_seen: now,
+            digest: None,
+            tree: None,
+            shards: vec![None; rotation.n.into()],
+            have: ShardSet::EMPTY,
+            held: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            content: Content::Missing,
+            exchanges: Vec::new(),
+            asks: BTreeMap::new(),
+            list_overdue: None,
+            rounds: 0,
+            standing,
+            gave: SlotSet::EMPTY,
+            judge_at: None,
+            fill_across_at: None,
+            chase_at: None,
+            backlog: false,
+            played: false,
+        }
+    }
+
+    pub fn exchange(&mut self, link: LinkId) -> &mut Exchange {
+        if self.exchanges.len() <= link {
+            self.exchanges.resize(link + 1, Exchange::default());
+        }
+        &mut self.exchanges[link]
+    }
+
+    /// All exchanges with their links.
+    pub fn exchanges(&self) -> impl Iterator<Item = (LinkId, &Exchange)> {
+        self.exchanges.iter().enumerate()
+    }
+
+    pub fn restored(&self) -> bool {
+        matches!(self.content, Content::Restored(_))
+    }
+
+    pub fn leaves(&self) -> Option<&[Leaf]> {
+        self.digest.as_ref()?.leaves.as_deref()
+    }
+
+    /// Verified shards and those that wait for the list.
+    pub fn at_hand(&self) -> ShardSet {
+        self.held
+            .keys()
+            .copied()
+            .collect::<ShardSet>()
+            .union(self.have)
+    }
+
+    /// Who sent a shard that waits for the list.
+    pub fn held_from(&self) -> Option<LinkId> {
+        self.held.values().next().map(|&(from, _)| from)
+    }
+
+    /// Takes a shard that came without a proof.
+    pub fn take(&mut self, from: LinkId, shard: u8, bytes: Bytes) -> Taken {
+        if self.have.contains(shard) {
+            return Taken::Duplicate;
+        }
+        match self
+            .leaves()
+            .map(|leaves| leaves.get(usize::from(shard)).copied())
+        {
+            Some(expected) if expected == Some(digest::leaf(&bytes)) => {
+                self.put(shard, bytes);
+                Taken::Verified
+            }
+            Some(_) => Taken::Mismatch,
+            None if self.held.contains_key(&shard) => Taken::Duplicate,
+            None => {
+                self.held.insert(shard, (from, bytes));
+                Taken::Held
+            }
+        }
+    }
+
+    /// Takes a shard whose proof led to the root that was signed.
+    pub fn take_proven(&mut self, shard: u8, bytes: Bytes, proof: Proof) {
+        if let Proof::Path(path) = proof {
+            self.paths.insert(shard, path);
+        }
+        self.held.remove(&shard);
+        self.put(shard, bytes);
+    }
+
+    /// Verifies what waited for the list: shards that fit it become verified, the senders of others are
+    /// returned.
+    pub fn check_held(&mut self) -> (ShardSet, Vec<LinkId>) {
+        let mut verified = ShardSet::EMPTY;
+        let mut forgers = Vec::new();
+        for (shard, (from, bytes)) in std::mem::take(&mut self.held) {
+            match self.take(from, shard, bytes) {
+                Taken::Verified => {
+                    verified.insert(shard);
+                }
+                Taken::Mismatch => forgers.push(from),
+                Taken::Held | Taken::Duplicate => {}
+            }
+        }
+        (verified, forgers)
+    }
+
+    fn put(&mut self, shard: u8, bytes: Bytes) {
+        if let Some(place) = self.shards.get_mut(usize::from(shard)) {
+            *place = Some(bytes);
+            self.have.insert(shard);
+            self.asks.remove(&shard);
+        }
+    }
+
+    /// Puts all shards there: at the source.
+    pub fn fill(&mut self, shards: Vec<Bytes>, k: usize) {
+        self.content = Content::Restored(shards[..k].to_vec());
+        for (shard, bytes) in shards.into_iter().enumerate() {
+            self.put(shard as u8, bytes);
+        }
+    }
+
+    /// Restores the content when `k` shards are verified. `Err` if the shards are not of the payload that
+    /// the source signed: then the source coded badly.
+    pub fn restore(&mut self, coder: &Coder) -> Option<Result<(), ()>> {
+        let digest = self.digest.as_ref()?;
+        if self.restored() || usize::from(self.have.len()) < coder.k() {
+            return None;
+        }
+        let length = digest.header().length as usize;
+        let Some(data) = coder.restore(&self.shards) else {
+            return Some(Err(()));
+        };
+        if payload_hash(&data, length) != digest.header().payload {
+            return Some(Err(()));
+        }
+        for (shard, bytes) in data.iter().enumerate() {
+            if !self.have.contains(shard as u8) {
+                self.put(shard as u8, bytes.clone());
+            }
+        }
+        self.content = Content::Restored(data);
+        self.held.clear();
+        self.asks.clear();
+        Some(Ok(()))
+    }
+
+    /// A shard's bytes: one that came, or after restoring any.
+    pub fn shard(&mut self, shard: u8, coder: &Coder) -> Option<Bytes> {
+        if !self.have.contains(shard) {
+            let Content::Restored(data) = &self.content else {
+                return None;
+            };
+            for (place, bytes) in coder.parity(data).into_iter().enumerate() {
+                let number = (coder.k() + place) as u8;
+                if !self.have.contains(number) {
+                    self.put(number, bytes);
+                }
+            }
+        }
+        self.shards.get(usize::from(shard))?.clone()
+    }
+
+    /// The payload in pieces, without the padding.
+    pub fn payload(&self) -> Option<Vec<Bytes>> {
+        let (Content::Restored(data), Some(digest)) = (&self.content, &self.digest) else {
+            return None;
+        };
+        Some(trim(data, digest.header().length as usize))
+    }
+
+    /// What proves a shard to a neighbouring cluster: for the first shards all leaves, for others the path.
+    pub fn proof(&mut self, shard: u8, lists: u8) -> Option<Proof> {
+        match self.digest.as_ref()?.leaves.as_deref() {
+            Some(leaves) if shard < lists => Some(Proof::Leaves(leaves.to_vec())),
+            Some(leaves) => Some(Proof::Path(
+                self.tree
+                    .get_or_insert_with(|| Tree::new(leaves))
+                    .path(shard),
+            )),
+            None => self.paths.get(&shard).cloned().map(Proof::Path),
+        }
+    }
+
+    /// Bytes of shards that wait for the list.
+    pub fn held_len(&self) -> usize {
+        self.held.len()
+    }
+}
+
+/// The hash of a payload given as data shards.
+pub(crate) fn payload_hash(data: &[Bytes], length: usize) -> Hash {
+    let mut hasher = Domain::Payload.hasher();
+    for piece in trim(data, length) {
+        hasher.update(&piece);
+    }
+    Hash(*hasher.finalize().as_bytes())
+}
+
+fn trim(data: &[Bytes], length: usize) -> Vec<Bytes> {
+    let mut left = length;
+    let mut pieces = Vec::with_capacity(data.len());
+    for shard in data {
+        let piece = shard.slice(..shard.len().min(left));
+        left -= piece.len();
+        if !piece.is_empty() {
+            pieces.push(piece);
+        }
+    }
+    pieces
+}

@@ -1,0 +1,197 @@
+//! The source: signs, codes and gives out its segments (P1).
+
+use super::{Stream, bucket::Bucket, segment::payload_hash};
+use crate::{
+    core::Core,
+    digest::{Digest, Header, leaf},
+    genesis::Parameters,
+    hash::Hash,
+    io::{Class, Cut, Event, PublishError},
+    links::{Deal, LinkId},
+    set::Set64,
+    view::SegmentNumber,
+    wire,
+};
+
+/// The largest payload of a segment of a stream of at most this rate: what it brings in four segments'
+/// time or two seconds, but at least 64 KiB and at most what shards of a frame's size hold.
+pub(super) fn max_segment_bytes(max_bits_per_s: u64, parameters: &Parameters) -> usize {
+    let seconds_x1000 = u64::from(parameters.segment_ms)
+        .saturating_mul(4)
+        .max(2_000);
+    let bytes = (max_bits_per_s / 8).saturating_mul(seconds_x1000) / 1_000;
+    let largest = usize::from(parameters.k) * (wire::MAX_FRAME_BYTES - wire::MAX_HEAD_BYTES);
+    usize::try_from(bytes)
+        .unwrap_or(usize::MAX)
+        .max(64 << 10)
+        .min(largest)
+}
+
+/// What a peer keeps of the stream that it publishes itself.
+pub(super) struct Source {
+    next: SegmentNumber,
+    previous: Option<Hash>,
+    bucket: Bucket,
+}
+
+impl Source {
+    pub fn new(next: SegmentNumber, bucket: Bucket) -> Source {
+        Source {
+            next,
+            previous: None,
+            bucket,
+        }
+    }
+}
+
+impl Stream {
+    /// Publishes the next segment.
+    pub fn publish(&mut self, core: &mut Core, cut: Cut) -> Result<(), PublishError> {
+        let length = cut.payload.len();
+        if self.stopped.is_some() {
+            return Err(PublishError::Stopped);
+        }
+        if !(1..=self.max_segment_bytes).contains(&length) {
+            return Err(PublishError::Size {
+                limit: self.max_segment_bytes,
+            });
+        }
+        if !self.own.bucket.take(length as u64, core.now) {
+            let max_bits_per_s = core.view.publishers[usize::from(self.number)].max_bits_per_s;
+            return Err(PublishError::OverRate { max_bits_per_s });
+        }
+        let number = self.own.next;
+        self.own.next += 1;
+        let deal = core.deal(self.number, number);
+        let missing = self.missing_share(&deal);
+        let parity = parity_for(missing, self.k, self.n);
+        let shards = core.coder.encode(&cut.payload);
+        let header = Header {
+            stream: self.number,
+            segment: number,
+            length: length as u32,
+            parity,
+            random_access: cut.random_access,
+            cut_unix_ms: cut.cut_unix_ms,
+            payload: payload_hash(&shards[..self.k.into()], length),
+            previous: self.own.previous,
+        };
+        let leaves = shards.iter().map(|shard| leaf(shard)).collect();
+        let digest = Digest::sign(header, leaves, core.network(), &*core.signer);
+        self.own.previous = Some(digest.link());
+        self.begin(core, digest);
+        let k = self.k.into();
+        self.segment(core, number).fill(shards, k);
+        self.report.published += 1;
+        self.report.published_bytes += length as u64;
+        core.event(Event::Published {
+            stream: self.number,
+            segment: number,
+        });
+        self.carry(core, number);
+        self.give_out(core, number, &deal, missing > 0);
+        self.play(core);
+        Ok(())
+    }
+
+    /// Gives each shard to its relay in the own cluster and, the data always and the parity when slots are
+    /// silent, to the relay in one neighbouring cluster; to two if the own relay is called silent by most.
+    fn give_out(&mut self, core: &mut Core, number: SegmentNumber, deal: &Deal, faults: bool) {
+        let Some(segment) = self.window.get(&number) else {
+            return;
+        };
+        let Some(parity) = segment.digest.as_ref().map(|digest| digest.header().parity) else {
+            return;
+        };
+        let rotation = segment.rotation;
+        let silent = self.silent_to_most(deal);
+        for shard in rotation.given_out(parity).iter() {
+            let slot = rotation.slot(shard);
+            let mut copies = usize::from(shard < self.k || faults);
+            match deal.holders[usize::from(slot)] {
+                None => {
+                    self.relay_inside(core, number, shard);
+                    self.relay_across(core, number, shard);
+                    continue;
+                }
+                Some(relay) if core.links.connected(relay) && !silent.contains(slot) => {
+                    self.give(core, number, shard, &[relay], Class::Live, true);
+                }
+                Some(_) => copies = 2,
+            }
+            let neighbours = &deal.epoch.neighbours;
+            let turn = usize::from(shard) + number as usize;
+            let second: Vec<LinkId> = (0..neighbours.len())
+                .map(|step| neighbours[(turn + step) % neighbours.len()].holder(slot))
+                .filter_map(|peer| core.links.find(peer))
+                .filter(|&link| core.links.connected(link))
+                .take(copies)
+                .collect();
+            self.give(core, number, shard, &second, Class::Live, true);
+        }
+    }
+
+    /// The share of slots that give nothing, in percent, as two thirds of the fellows at most see it.
+    fn missing_share(&self, deal: &Deal) -> u8 {
+        let epoch = deal.epoch.own.epoch;
+        let told = deal
+            .fellows
+            .iter()
+            .filter_map(|&link| self.standing_of(link, epoch));
+        let mut counts: Vec<u8> = told
+            .filter(|standing| !standing.idle)
+            .map(|standing| standing.silent.len())
+            .collect();
+        counts.sort_unstable();
+        let silent = counts.get(counts.len() * 2 / 3).copied().unwrap_or(0);
+        (u32::from(silent) * 100 / u32::from(self.n)) as u8
+    }
+
+    /// The slots that more than half of the fellows call silent.
+    fn silent_to_most(&self, deal: &Deal) -> Set64 {
+        let epoch = deal.epoch.own.epoch;
+        let told: Vec<Set64> = deal
+            .fellows
+            .iter()
+            .filter_map(|&link| self.standing_of(link, epoch))
+            .filter(|standing| !standing.idle)
+            .map(|standing| standing.silent)
+            .collect();
+        let calls = |slot: u8| told.iter().filter(|silent| silent.contains(slot)).count();
+        (0..self.n)
+            .filter(|&slot| calls(slot) * 2 > told.len())
+            .collect()
+    }
+}
+
+/// How much parity to give out when `missing` percent of the slots give nothing: what makes up for them in
+/// a cluster that is half as much worse off, and a reserve.
+fn parity_for(missing: u8, k: u8, n: u8) -> u8 {
+    let reserve = u32::from((n - k) / 8).max(1);
+    let (missing, k, n) = (u32::from(missing.min(99)), u32::from(k), u32::from(n));
+    let lost = (k * missing).div_ceil(100 - missing);
+    (lost + lost.div_ceil(2) + reserve).min(n - k) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parity_grows_with_what_is_missing_up_to_all_there_is() {
+        let parity = |missing| parity_for(missing, 16, 32);
+        assert_eq!(
+            [parity(0), parity(10), parity(30), parity(60), parity(100)],
+            [2, 5, 13, 16, 16]
+        );
+        assert_eq!(parity_for(0, 4, 8), 1);
+    }
+
+    #[test]
+    fn shards_of_the_largest_segment_fit_a_frame() {
+        let parameters = Parameters::for_peers(32);
+        assert_eq!(max_segment_bytes(1_000_000, &parameters), 250_000);
+        let huge = max_segment_bytes(u64::MAX, &parameters);
+        assert!(huge.div_ceil(parameters.k.into()) + wire::MAX_HEAD_BYTES <= wire::MAX_FRAME_BYTES);
+    }
+}
