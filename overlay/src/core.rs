@@ -39,7 +39,6 @@ pub(crate) struct Core {
 impl Core {
     pub fn new(
         view: View,
-        coder: Coder,
         signer: Box<dyn Signer>,
         verifier: Arc<dyn Verifier>,
         now: Time,
@@ -47,9 +46,9 @@ impl Core {
         let mut core = Core {
             now,
             me: signer.id(),
+            coder: view.coder.clone(),
             view,
             links: Links::default(),
-            coder,
             signer,
             verifier,
             report: Report::default(),

@@ -5,6 +5,7 @@
 //! the hash of the genesis.
 
 use crate::{
+    coding::Coder,
     hash::{Domain, Hash},
     identity::PeerId,
     set::MAX_SLOTS,
@@ -202,6 +203,7 @@ pub enum GenesisError {
 pub struct Network {
     id: Hash,
     genesis: Genesis,
+    coder: Coder,
     clusters: Vec<Cluster>,
     /// Per cycle, the clusters in their order around it.
     cycles: Vec<Vec<usize>>,
@@ -218,6 +220,9 @@ impl Genesis {
     pub fn found(self) -> Result<Network, GenesisError> {
         self.check()?;
         let id = self.network_id();
+        let Parameters { k, n, .. } = self.parameters;
+        let coder = Coder::new(k, n)
+            .map_err(|_| GenesisError::Parameters("k must be at least 1 and less than n"))?;
         let mut random = generator(Domain::Founding, &[&id.0, &self.seed.0]);
         let count = self.cluster_count();
         let mut dealt: Vec<Vec<PeerId>> = vec![Vec::new(); count];
@@ -245,6 +250,7 @@ impl Genesis {
         Ok(Network {
             id,
             genesis: self,
+            coder,
             clusters,
             cycles,
         })
@@ -329,6 +335,11 @@ impl Network {
     /// The genesis itself.
     pub fn genesis(&self) -> &Genesis {
         &self.genesis
+    }
+
+    /// The code of the network's `k` and `n`; its peers share tables and caches.
+    pub fn coder(&self) -> &Coder {
+        &self.coder
     }
 
     /// The parameters of the genesis.

@@ -1,7 +1,6 @@
 //! The peer: one participant of a network, as a state machine.
 
 use crate::{
-    coding::Coder,
     core::Core,
     identity::{PeerId, Signer, Verifier},
     io::{Event, Input, Output, PublishError, Refusal},
@@ -19,8 +18,6 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Setup {
     /// What it knows of the network.
     pub view: View,
-    /// The coder for the network's `k` and `n`; peers of one process share one.
-    pub coder: Coder,
     /// Its key.
     pub signer: Box<dyn Signer>,
     /// Checks the signatures of others.
@@ -57,7 +54,6 @@ impl Peer {
     pub fn new(now: Time, setup: Setup) -> Peer {
         let Setup {
             view,
-            coder,
             signer,
             verifier,
             publish_from,
@@ -65,7 +61,7 @@ impl Peer {
         let streams = (0..view.publishers.len() as StreamNumber)
             .map(|number| (number, Stream::new(number, &view, publish_from)))
             .collect();
-        let core = Core::new(view, coder, signer, verifier, now);
+        let core = Core::new(view, signer, verifier, now);
         Peer {
             core,
             streams,

@@ -4,6 +4,7 @@
 //! up to two epochs at a time, so that both ends of a link deal alike while membership changes.
 
 use crate::{
+    coding::Coder,
     genesis::{Network, Parameters, Publisher, generator, shuffle},
     hash::{Domain, Hash},
     identity::PeerId,
@@ -104,6 +105,8 @@ pub struct View {
     pub network: Hash,
     /// The network's parameters.
     pub parameters: Parameters,
+    /// The code of the network's `k` and `n`.
+    pub coder: Coder,
     /// The certificates of the publishers; a stream's number is its place.
     pub publishers: Vec<Publisher>,
     /// The randomness that rotates shards over slots; one for the network, since equal slots of all
@@ -126,6 +129,7 @@ impl View {
         Some(View {
             network: network.id(),
             parameters: genesis.parameters,
+            coder: network.coder().clone(),
             publishers: genesis.publishers.clone(),
             rotation_beacon: Domain::Beacon.hash(&[&network.id().0, &genesis.seed.0]),
             older: None,

@@ -67,7 +67,6 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
             view,
             signer: Box::new(signer),
             verifier: Arc::new(Ed25519Verifier),
-            seed: config.seed,
             publish_from: config.publish_from,
         },
     );

@@ -4,7 +4,6 @@
 
 use bytes::Bytes;
 use hamlet_overlay::{
-    coding::Coder,
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     identity::{PeerId, SimulatedAuthority},
@@ -32,7 +31,6 @@ pub struct World {
     pub events: Vec<(Time, usize, Event)>,
     pub sent_bytes: Vec<u64>,
     pub filter: Filter,
-    coder: Coder,
     numbers: BTreeMap<PeerId, usize>,
     queue: BTreeMap<(Time, u64), Happening>,
     wakes: Vec<Time>,
@@ -86,7 +84,6 @@ impl World {
             events: Vec::new(),
             sent_bytes: vec![0; peers],
             filter: Box::new(|_, _, _, _| true),
-            coder: Coder::new(parameters.k, parameters.n).unwrap(),
             numbers: (0..peers).map(|number| (id(number), number)).collect(),
             queue: BTreeMap::new(),
             wakes: vec![Time::NEVER; peers],
@@ -104,7 +101,6 @@ impl World {
     pub fn start(&mut self, number: usize, publish_from: u64) {
         let setup = Setup {
             view: View::founding(&self.network, id(number)).unwrap(),
-            coder: self.coder.clone(),
             signer: Box::new(self.authority.signer(id(number))),
             verifier: Arc::new(self.authority.clone()),
             publish_from,
