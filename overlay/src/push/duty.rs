@@ -96,7 +96,7 @@ mod tests {
         let drawn: Vec<u8> = (0..8)
             .map(|segment| rotation(Hash([1; 32]), 3, segment, 24))
             .collect();
-        assert_eq!(drawn, [10, 6, 29, 6, 16, 29, 16, 23]);
+        assert_eq!(drawn, [11, 13, 13, 2, 0, 10, 2, 1]);
     }
 
     proptest! {
