@@ -133,7 +133,7 @@ mod tests {
         let mut framer = Framer::default();
         framer.push(bytes);
         framer.end();
-        std::iter::from_fn(|| framer.next().unwrap())
+        std::iter::from_fn(|| framer.next_item().unwrap())
             .filter_map(|item| match item {
                 Item::Packet(packet) => Some(packet),
                 _ => None,

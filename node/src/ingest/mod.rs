@@ -5,6 +5,7 @@
 //! | [`source`] | where bytes come from: standard input, a file, the bundled clip, once or in a loop |
 //! | [`transport_stream`] | MPEG-TS at the pace of its own clock |
 //! | [`raw`] | any bytes, at the pace at which they come |
+//! | [`publish`] | segments under numbers that were never used |
 //! | [`segmenter`] | where a transport stream is cut |
 //! | [`looping`] | how its end is joined to its beginning |
 //! | [`padding`] | how it is filled up to a rate |
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod looping;
 mod pace;
 pub mod padding;
+pub mod publish;
 pub mod raw;
 pub mod segmenter;
 pub mod source;

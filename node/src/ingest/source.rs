@@ -105,7 +105,7 @@ impl Round {
 
     fn packets(&mut self) -> io::Result<Bytes> {
         let mut packets = BytesMut::new();
-        while let Some(item) = self.framer.next().map_err(cannot_loop)? {
+        while let Some(item) = self.framer.next_item().map_err(cannot_loop)? {
             if let Item::Packet(packet) = item {
                 let packet = self.joiner.pass(packet).map_err(cannot_loop)?;
                 packets.extend_from_slice(packet.bytes());

@@ -41,7 +41,7 @@ pub(super) async fn run(
             Some(bytes) => framer.push(bytes),
             None => framer.end(),
         }
-        while let Some(item) = framer.next()? {
+        while let Some(item) = framer.next_item()? {
             stream.take(item).await?;
         }
         if piece.is_none() {

@@ -80,7 +80,7 @@ impl Framer {
     }
 
     /// The next thing found; `None` when more bytes are needed, or at the end.
-    pub fn next(&mut self) -> Result<Option<Item>, FramingError> {
+    pub fn next_item(&mut self) -> Result<Option<Item>, FramingError> {
         if self.ended && self.offset == 0 && self.buffer.is_empty() {
             return Err(FramingError::Empty);
         }
@@ -112,7 +112,7 @@ impl Framer {
         if let Some(start) = (0..limit).find(|&start| self.run(start, PACKET_BYTES)) {
             self.synced = true;
             return match start {
-                0 => self.next(),
+                0 => self.next_item(),
                 _ => Ok(Some(self.skipped(start))),
             };
         }
@@ -187,12 +187,12 @@ mod tests {
         let mut items = Vec::new();
         for piece in pieces {
             framer.push(piece);
-            while let Some(item) = framer.next()? {
+            while let Some(item) = framer.next_item()? {
                 items.push(item);
             }
         }
         framer.end();
-        while let Some(item) = framer.next()? {
+        while let Some(item) = framer.next_item()? {
             items.push(item);
         }
         Ok(items)

@@ -1,0 +1,23 @@
+//! What a peer keeps on disk: one folder per peer.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `key` | the peer's secret key, readable by its owner alone |
+//! | `genesis.toml` | the network's genesis |
+//! | `hamlet.toml` | the configuration, if there is one |
+//! | `state.redb` | what must survive a crash |
+//! | `control.json` | where the running node is reached, and the token that writes need |
+//! | `lock` | held by the process that runs the peer |
+
+mod folder;
+pub mod genesis;
+mod key;
+mod private;
+mod reservation;
+mod store;
+
+pub use folder::{Folder, FolderError, Lock};
+pub use key::{KeyError, SecretKey};
+pub use private::{PrivateFileError, write_private};
+pub use reservation::Reservation;
+pub use store::{Store, StoreError};
