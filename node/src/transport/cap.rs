@@ -15,13 +15,55 @@ use tokio::time::{Instant, sleep};
 /// What may be sent at once after a pause, as time at the full rate.
 const BURST: Duration = Duration::from_millis(100);
 
+/// How much may be sent.
+#[derive(Debug)]
+struct Level {
+    bytes_per_s: f64,
+    burst: f64,
+    /// Negative when in debt.
+    bytes: f64,
+    at: Instant,
+}
+
+impl Level {
+    fn new(bits_per_s: u64, now: Instant) -> Level {
+        let bytes_per_s = (bits_per_s as f64 / 8.0).max(1.0);
+        let burst = bytes_per_s * BURST.as_secs_f64();
+        Level {
+            bytes_per_s,
+            burst,
+            bytes: burst,
+            at: now,
+        }
+    }
+
+    /// How long a lane has still to wait.
+    fn wait(&mut self, lane: Lane, now: Instant) -> Duration {
+        self.spend(0, now);
+        let wanted = match lane {
+            Lane::Live => 0.0,
+            Lane::Repair => self.burst / 2.0,
+        };
+        match wanted - self.bytes {
+            missing if missing > 0.0 => {
+                // A little longer, so that rounding does not make anybody come back for nothing.
+                Duration::from_secs_f64(missing / self.bytes_per_s) + Duration::from_micros(100)
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn spend(&mut self, bytes: usize, now: Instant) {
+        let grown = now.duration_since(self.at).as_secs_f64() * self.bytes_per_s;
+        self.bytes = (self.bytes + grown).min(self.burst) - bytes as f64;
+        self.at = now;
+    }
+}
+
 /// A token bucket that several tasks share.
 #[derive(Debug)]
 pub struct Bucket {
-    bytes_per_s: f64,
-    burst: f64,
-    /// The bytes that may be sent, negative when in debt, and when that was so.
-    level: Mutex<(f64, Instant)>,
+    level: Mutex<Level>,
     turns: [tokio::sync::Mutex<()>; Lane::ALL.len()],
 }
 
@@ -35,12 +77,8 @@ pub struct Turn<'a> {
 impl Bucket {
     /// A bucket that lets this much through.
     pub fn new(bits_per_s: u64) -> Bucket {
-        let bytes_per_s = (bits_per_s as f64 / 8.0).max(1.0);
-        let burst = bytes_per_s * BURST.as_secs_f64();
         Bucket {
-            bytes_per_s,
-            burst,
-            level: Mutex::new((burst, Instant::now())),
+            level: Mutex::new(Level::new(bits_per_s, Instant::now())),
             turns: Default::default(),
         }
     }
@@ -48,83 +86,69 @@ impl Bucket {
     /// Waits until a frame of this lane may be sent.
     pub async fn turn(&self, lane: Lane) -> Turn<'_> {
         let first = self.turns[lane as usize].lock().await;
-        let wanted = match lane {
-            Lane::Live => 0.0,
-            Lane::Repair => self.burst / 2.0,
-        };
         loop {
-            let missing = wanted - self.change(0.0);
-            if missing <= 0.0 {
+            let wait = self.with(|level| level.wait(lane, Instant::now()));
+            if wait.is_zero() {
                 return Turn {
                     bucket: self,
                     _first: first,
                 };
             }
-            // A little longer than it takes, so that rounding does not make us come back for nothing.
-            sleep(Duration::from_secs_f64(missing / self.bytes_per_s) + Duration::from_micros(100))
-                .await;
+            sleep(wait).await;
         }
     }
 
-    fn change(&self, taken: f64) -> f64 {
-        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let grown = now.duration_since(level.1).as_secs_f64() * self.bytes_per_s;
-        *level = ((level.0 + grown).min(self.burst) - taken, now);
-        level.0
+    fn with<T>(&self, change: impl FnOnce(&mut Level) -> T) -> T {
+        change(&mut self.level.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Turn<'_> {
     /// Takes what is sent out of the bucket.
     pub fn spend(self, bytes: usize) {
-        self.bucket.change(bytes as f64);
+        self.bucket.with(|level| level.spend(bytes, Instant::now()));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_long_run_rate_holds_over_several_senders() {
-        let bucket = Arc::new(Bucket::new(800_000));
+    #[test]
+    fn the_long_run_rate_holds() {
         let start = Instant::now();
-        let senders: Vec<_> = (0..5)
-            .map(|_| {
-                let bucket = bucket.clone();
-                tokio::spawn(async move {
-                    for _ in 0..20 {
-                        bucket.turn(Lane::Live).await.spend(10_000);
-                    }
-                })
-            })
-            .collect();
-        for sender in senders {
-            sender.await.unwrap();
+        let mut now = start;
+        let mut level = Level::new(800_000, start);
+        for _ in 0..100 {
+            now += level.wait(Lane::Live, now);
+            level.spend(10_000, now);
         }
         // A million bytes at 100,000 a second, less the burst and the last one's debt.
-        let took = start.elapsed().as_secs_f64();
-        assert!((9.7..10.1).contains(&took), "{took}");
+        let took = now.duration_since(start).as_secs_f64();
+        assert!((9.75..10.0).contains(&took), "{took}");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn live_data_goes_before_repairs() {
-        let bucket = Arc::new(Bucket::new(800_000));
-        let repair = tokio::spawn({
-            let bucket = bucket.clone();
-            async move {
-                bucket.turn(Lane::Live).await.spend(60_000);
-                bucket.turn(Lane::Repair).await.spend(1);
-                Instant::now()
-            }
-        });
-        tokio::task::yield_now().await;
-        for _ in 0..10 {
-            bucket.turn(Lane::Live).await.spend(10_000);
+    #[test]
+    fn repairs_wait_while_live_data_takes_all() {
+        let start = Instant::now();
+        let mut now = start;
+        let mut level = Level::new(800_000, start);
+        level.spend(10_000, now);
+        for _ in 0..50 {
+            assert!(!level.wait(Lane::Repair, now).is_zero());
+            now += level.wait(Lane::Live, now);
+            level.spend(1_000, now);
         }
-        let live = Instant::now();
-        assert!(repair.await.unwrap() > live);
+        now += Duration::from_millis(60);
+        assert!(level.wait(Lane::Repair, now).is_zero());
+    }
+
+    #[test]
+    fn a_long_pause_saves_up_no_more_than_a_burst() {
+        let start = Instant::now();
+        let mut level = Level::new(800_000, start);
+        let later = start + Duration::from_secs(60);
+        level.spend(10_001, later);
+        assert!(!level.wait(Lane::Live, later).is_zero());
     }
 }

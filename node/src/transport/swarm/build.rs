@@ -1,23 +1,20 @@
 //! Puts the libp2p swarm together.
 
-use super::{SwarmConfig, identity};
-use crate::transport::TransportError;
+use super::{SwarmConfig, identity, quic::Quic, wire::CountingTcp};
+use crate::transport::{TransportError, counters::Counters};
 use libp2p::{
     Multiaddr, Swarm, Transport as _,
     allow_block_list::{self, AllowedPeers},
     connection_limits::{self, ConnectionLimits},
     core::{muxing::StreamMuxerBox, transport::upgrade::Version},
-    identify, noise, quic,
+    identify, noise,
     swarm::{self, NetworkBehaviour},
     tcp, yamux,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-/// A connection on which nothing came for so long is dead. Both sides see to it that something comes.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
-/// How long a connection may take to be made.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a TCP connection may take to be made.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Both sides may dial at once, and a broken connection may linger until its time-out.
 const CONNECTIONS_PER_PEER: u32 = 4;
 /// Strangers who have not shown their key yet.
@@ -37,22 +34,26 @@ pub struct Behaviour {
 }
 
 /// The swarm of a peer, not yet listening.
-pub fn build(config: &SwarmConfig) -> Result<Swarm<Behaviour>, TransportError> {
+pub fn build(
+    config: &SwarmConfig,
+    counters: &Arc<Counters>,
+) -> Result<Swarm<Behaviour>, TransportError> {
     let keypair = identity::keypair(config.secret);
     let noise = noise::Config::new(&keypair).map_err(std::io::Error::other)?;
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(STREAMS_PER_CONNECTION as usize);
+    let counting = counters.clone();
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .map(move |socket, _| CountingTcp {
+            socket,
+            counters: counting.clone(),
+        })
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
         .multiplex(muxer)
         .timeout(HANDSHAKE_TIMEOUT)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let mut quic_config = quic::Config::new(&keypair);
-    quic_config.max_idle_timeout = IDLE_TIMEOUT.as_millis() as u32;
-    quic_config.keep_alive_interval = KEEP_ALIVE;
-    quic_config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION;
-    let quic = quic::tokio::Transport::new(quic_config)
+    let quic = Quic::new(&keypair, STREAMS_PER_CONNECTION, counters.clone())?
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let transport = quic
         .or_transport(tcp)

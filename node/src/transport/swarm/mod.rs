@@ -13,7 +13,9 @@ mod build;
 mod identity;
 mod incoming;
 mod neighbour;
+mod quic;
 mod task;
+mod wire;
 
 use super::{
     Parcel, Transport, TransportError, TransportEvent, TransportKind,

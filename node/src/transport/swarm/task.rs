@@ -29,6 +29,7 @@ use rand_core::{Rng, SeedableRng};
 use std::{
     collections::BTreeMap,
     io,
+    net::IpAddr,
     num::NonZeroU8,
     sync::{
         Arc,
@@ -91,7 +92,7 @@ impl Task {
         commands: mpsc::UnboundedReceiver<Command>,
         connected: Arc<AtomicUsize>,
     ) -> Result<(Task, Vec<String>), TransportError> {
-        let mut swarm = build::build(&config)?;
+        let mut swarm = build::build(&config, &inbox.counters)?;
         let mut addresses = BTreeMap::new();
         for (&peer, texts) in &config.addresses {
             let mut parsed: Vec<Multiaddr> = Vec::with_capacity(texts.len());
@@ -510,8 +511,10 @@ async fn listen(
             address: address.clone(),
             why,
         };
+        let parsed = build::parse(address)?;
+        check_free(&parsed).map_err(|error| failed(error.to_string()))?;
         let id = swarm
-            .listen_on(build::parse(address)?)
+            .listen_on(parsed)
             .map_err(|error| failed(error.to_string()))?;
         let opened = async {
             loop {
@@ -538,4 +541,19 @@ async fn listen(
         listening.push(opened.to_string());
     }
     Ok(listening)
+}
+
+/// Fails if somebody listens on a TCP port: libp2p would share it with them and get half of the
+/// connections.
+fn check_free(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.into(),
+        Some(Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => std::net::TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
 }
