@@ -78,6 +78,29 @@ pub enum Notice {
         /// Whether the list of leaves is wanted too.
         digest: bool,
     },
+    /// I have a shard of a slot that you hold too; ask if it does not reach you.
+    Have {
+        /// The stream.
+        stream: StreamNumber,
+        /// The segment.
+        segment: SegmentNumber,
+        /// The shard.
+        shard: u8,
+    },
+    /// On these slots announce shards to me from now on instead of sending them.
+    Lazy {
+        /// The stream.
+        stream: StreamNumber,
+        /// The slots.
+        slots: SlotSet,
+    },
+    /// On these slots send me shards again.
+    Eager {
+        /// The stream.
+        stream: StreamNumber,
+        /// The slots.
+        slots: SlotSet,
+    },
     /// Send me the digests from the newest segment at which a decoder can start up to the newest of all.
     Join {
         /// The stream.

@@ -238,6 +238,19 @@ impl Peer {
                 shards,
                 digest,
             } => listed(&mut self.streams, stream)?.on_want(core, from, segment, shards, digest),
+            Notice::Have {
+                stream,
+                segment,
+                shard,
+            } => listed(&mut self.streams, stream)?.on_have(core, from, segment, shard),
+            Notice::Lazy { stream, slots } => {
+                listed(&mut self.streams, stream)?.on_lazy(from, slots);
+                Ok(())
+            }
+            Notice::Eager { stream, slots } => {
+                listed(&mut self.streams, stream)?.on_eager(from, slots);
+                Ok(())
+            }
             Notice::Join { stream } => listed(&mut self.streams, stream)?.on_join(core, from),
         }
     }

@@ -49,6 +49,21 @@ fn a_third_of_silent_peers_does_not_stop_it() {
     world.run_for(Duration::from_millis(500));
     let payloads = world.publish(80, 31_250);
     world.run_for(Duration::from_secs(3));
+    for (at, number, event) in &world.events {
+        use hamlet_overlay::io::Event;
+        match event {
+            Event::Skipped { .. } => println!("{at:?} {number} {event:?}"),
+            Event::Restored {
+                segment,
+                after,
+                repaired,
+                ..
+            } if *after > Duration::from_millis(600) && !silent(*number) => {
+                println!("{number} {segment} {after:?} {repaired}")
+            }
+            _ => {}
+        }
+    }
     for number in (0..64).filter(|&number| !silent(number)) {
         let got = &world.delivered[number];
         assert_eq!(got.len(), payloads.len(), "peer {number}");

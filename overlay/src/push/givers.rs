@@ -8,6 +8,7 @@
 //!   one shard more than needed is asked for, so that the trial costs bytes and not time.
 //! * **G4** When segments often have to be repaired although nobody new is silent (loss, jitter), a reserve
 //!   of one or two shards is asked for in advance.
+//! * **G5** A newcomer knows nobody: until it has judged [`FIRST`] segments it asks for a larger reserve.
 
 use crate::{
     message::Standing,
@@ -15,6 +16,8 @@ use crate::{
     time::{Duration, Time},
 };
 
+/// After how many segments a receiver knows its givers.
+const FIRST: u8 = 8;
 const PAUSE_MIN: Duration = Duration::from_secs(4);
 const PAUSE_MAX: Duration = Duration::from_secs(64);
 /// Shares are counted in 1/1024.
@@ -30,6 +33,10 @@ pub(crate) struct Givers {
     silent: SlotSet,
     on_trial: SlotSet,
     strain: u16,
+    /// Segments judged, up to [`FIRST`].
+    judged: u8,
+    /// What a newcomer asks for beyond `k`.
+    first_reserve: u8,
 }
 
 #[derive(Clone, Copy)]
@@ -42,7 +49,7 @@ struct Slot {
 }
 
 impl Givers {
-    pub fn new(n: u8) -> Givers {
+    pub fn new(k: u8, n: u8) -> Givers {
         let slot = Slot {
             misses: 0,
             retry: Time::ZERO,
@@ -53,6 +60,8 @@ impl Givers {
             silent: SlotSet::EMPTY,
             on_trial: SlotSet::EMPTY,
             strain: 0,
+            judged: 0,
+            first_reserve: (k / 5).max(1),
         }
     }
 
@@ -61,12 +70,18 @@ impl Givers {
         self.silent
     }
 
+    /// Whether enough segments were judged to know who gives.
+    pub fn knows(&self) -> bool {
+        self.judged >= FIRST
+    }
+
     /// What to ask of the fellow members.
     pub fn standing(&self) -> Standing {
+        let first = if self.knows() { 0 } else { self.first_reserve };
         let reserve = STRAIN.iter().filter(|&&limit| self.strain > limit).count() as u8;
         Standing {
             silent: self.silent,
-            extra: reserve + self.on_trial.len().min(2),
+            extra: first.max(reserve + self.on_trial.len().min(2)),
             idle: false,
         }
     }
@@ -95,6 +110,7 @@ impl Givers {
 
     /// Notes whether a segment had to be repaired.
     pub fn note_repair(&mut self, repaired: bool) {
+        self.judged = FIRST.min(self.judged + 1);
         match repaired {
             true => self.strain += (WHOLE - self.strain) / 32,
             false => self.strain -= self.strain.div_ceil(32),
@@ -143,13 +159,22 @@ impl Givers {
 mod tests {
     use super::*;
 
+    /// Experience of a receiver that is no newcomer.
+    fn experienced() -> Givers {
+        let mut givers = Givers::new(4, 8);
+        for _ in 0..FIRST {
+            givers.note_repair(false);
+        }
+        givers
+    }
+
     fn at(seconds: u64) -> Time {
         Time::ZERO + Duration::from_secs(seconds)
     }
 
     #[test]
     fn three_misses_make_a_slot_silent_and_a_trial_may_clear_it() {
-        let mut givers = Givers::new(8);
+        let mut givers = experienced();
         for _ in 0..2 {
             givers.note(3, false, at(0));
         }
@@ -173,7 +198,7 @@ mod tests {
 
     #[test]
     fn failed_trials_come_at_growing_intervals() {
-        let mut givers = Givers::new(8);
+        let mut givers = Givers::new(4, 8);
         for _ in 0..3 {
             givers.note(0, false, at(0));
         }
@@ -190,7 +215,7 @@ mod tests {
 
     #[test]
     fn one_miss_in_fifty_silences_nobody() {
-        let mut givers = Givers::new(8);
+        let mut givers = Givers::new(4, 8);
         for segment in 0..10_000u64 {
             givers.note(1, segment % 50 != 0, at(segment / 4));
             assert!(givers.silent().is_empty());
@@ -199,7 +224,7 @@ mod tests {
 
     #[test]
     fn frequent_repairs_ask_for_a_reserve() {
-        let mut givers = Givers::new(8);
+        let mut givers = Givers::new(4, 8);
         for segment in 0..400 {
             givers.note_repair(segment % 8 == 0);
         }

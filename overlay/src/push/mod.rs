@@ -18,6 +18,7 @@
 //!   ([`playout`]).
 
 mod bucket;
+mod column;
 pub mod duty;
 mod estimate;
 mod givers;
@@ -56,7 +57,7 @@ pub const WINDOW: u64 = 32;
 /// How many segments whose digest has not come may be begun.
 pub const AHEAD: usize = 6;
 /// The most shards beyond `k` that a receiver may want of every segment.
-const EXTRA_MAX: u8 = 3;
+const EXTRA_MAX: u8 = 4;
 /// Standings are told at most this often.
 const STANDING_EVERY: Duration = Duration::from_millis(200);
 /// A link may ask for the digests of the past at most this often.
@@ -107,6 +108,9 @@ struct LinkState {
     allowance: u16,
     /// Requests to it that went unanswered since it last answered.
     unanswered: u8,
+    /// Slots on which it wants shards announced instead of sent, and those on which we told it so.
+    lazy: SlotSet,
+    told_lazy: SlotSet,
     /// When it may ask for the past again.
     join_after: Time,
 }
@@ -127,11 +131,11 @@ impl Stream {
             newest: None,
             parity: 0,
             links: Vec::new(),
-            givers: Givers::new(parameters.n),
+            givers: Givers::new(parameters.k, parameters.n),
             told: None,
             watching: false,
             joins_sent: 0,
-            completion: Estimate::new(ms(350), ms(40), ms(600)),
+            completion: Estimate::new(ms(250), ms(40), ms(600)),
             answer: Estimate::new(ms(250), ms(60), ms(500)),
             bucket: Bucket::for_stream(publisher.max_bits_per_s, burst),
             playout: Playout::default(),
@@ -186,6 +190,7 @@ impl Stream {
         self.wake = Time::NEVER;
         let numbers: Vec<SegmentNumber> = self.window.keys().copied().collect();
         for number in numbers {
+            self.graft(core, number);
             self.fill_across(core, number);
             self.judge(core, number);
             self.chase(core, number);
@@ -206,6 +211,8 @@ impl Stream {
                 standings: [None; 2],
                 allowance,
                 unanswered: 0,
+                lazy: SlotSet::EMPTY,
+                told_lazy: SlotSet::EMPTY,
                 join_after: Time::ZERO,
             };
             self.links.resize(link + 1, new);
@@ -286,6 +293,7 @@ impl Stream {
         let state = self.link(link);
         state.standings = [None; 2];
         state.unanswered = 0;
+        (state.lazy, state.told_lazy) = (SlotSet::EMPTY, SlotSet::EMPTY);
         let deal = core.newest_deal();
         if !deal.fellows.contains(&link) {
             return;
@@ -304,7 +312,10 @@ impl Stream {
     }
 
     pub fn follow_epoch(&mut self, core: &mut Core) {
-        self.givers = Givers::new(self.n);
+        self.givers = Givers::new(self.k, self.n);
+        for state in &mut self.links {
+            (state.lazy, state.told_lazy) = (SlotSet::EMPTY, SlotSet::EMPTY);
+        }
         self.told = None;
         self.tell_standing(core);
     }
@@ -329,6 +340,9 @@ impl Stream {
             let away = |slot: &u8| {
                 deal.holders[usize::from(*slot)].is_some_and(|link| !core.links.connected(link))
             };
+            // A source has enough to give; it is no relay of its own stream.
+            let source = deal.epoch.own.slots_of(self.source);
+            standing.silent = standing.silent.union(source);
             standing.silent = standing
                 .silent
                 .union((0..self.n).filter(away).collect::<SlotSet>());

@@ -13,6 +13,9 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(2_000);
 /// How long a newcomer gathers digests before it decides where to begin.
 const GATHER: Duration = Duration::from_millis(300);
 
+/// A newcomer that sees the source begin at most so many segments ago plays from there.
+const RECENT: u64 = 8;
+
 /// Where playing is.
 #[derive(Default)]
 pub(super) struct Playout {
@@ -73,11 +76,17 @@ impl Stream {
         if !begins_now && core.now < first + GATHER && !self.is_source(core) {
             return self.wake_at(first + GATHER);
         }
-        let start = self
-            .window
-            .keys()
-            .rev()
-            .find(|number| header(number).is_some_and(|header| header.random_access));
+        let recent = newest.saturating_sub(RECENT);
+        let begun = |number: &SegmentNumber| {
+            *number >= recent && header(number).is_some_and(|header| header.previous.is_none())
+        };
+        let can_start =
+            |number: &SegmentNumber| header(number).is_some_and(|header| header.random_access);
+        let mut known = self.window.keys();
+        let start = known
+            .clone()
+            .find(|&number| begun(number))
+            .or_else(|| known.rfind(|&number| can_start(number)));
         let Some(&start) = start else { return };
         self.playout.cursor = Some(start);
         for past in self.window.range_mut(..start) {

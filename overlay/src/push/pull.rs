@@ -140,6 +140,10 @@ impl Stream {
             .k
             .saturating_sub(at_hand.len())
             .saturating_sub(asked.len());
+        if !self.givers.knows() {
+            // Some of those asked will turn out to be silent.
+            need += need.div_ceil(2);
+        }
         let parity = segment
             .digest
             .as_ref()

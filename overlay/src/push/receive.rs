@@ -49,11 +49,12 @@ impl Stream {
         let number = signed.header.segment;
         self.check_not_past(number)?;
         self.check_owed(core, from, number, shard, bytes.len())?;
-        if self
+        let known = self
             .window
             .get(&number)
-            .is_some_and(|segment| segment.have.contains(shard))
-        {
+            .filter(|segment| segment.have.contains(shard));
+        if let Some(slot) = known.map(|segment| segment.rotation.slot(shard)) {
+            self.prune(core, from, slot);
             return Err(Refusal::Duplicate);
         }
         let own = leaf(&bytes);
@@ -117,7 +118,7 @@ impl Stream {
     }
 
     /// Whether a segment may be received of which perhaps no digest is known yet.
-    fn check_window(&self, number: SegmentNumber) -> Result<(), Refusal> {
+    pub(super) fn check_window(&self, number: SegmentNumber) -> Result<(), Refusal> {
         self.check_not_past(number)?;
         if self.window.contains_key(&number) {
             return Ok(());

@@ -69,14 +69,8 @@ impl Stream {
             return;
         }
         let deal = segment.deal.clone();
-        self.give(
-            core,
-            number,
-            shard,
-            &deal.across[usize::from(slot)],
-            Class::Live,
-            true,
-        );
+        let eager = self.split_lazy(core, number, shard, slot, &deal.across[usize::from(slot)]);
+        self.give(core, number, shard, &eager, Class::Live, true);
     }
 
     /// Sends a shard, with its proof if asked, to those of the links that are connected and lack it.
@@ -232,7 +226,10 @@ impl Stream {
             .collect();
         let past = self.newest.is_some_and(|newest| number + 4 < newest);
         let class = if past { Class::Backlog } else { Class::Pull };
+        let deal = segment.deal.clone();
         for (link, shards, list) in waiting {
+            // A neighbour may not have the list, and a relay must be able to prove the shard.
+            let across = deal.outward.contains(&link);
             if list {
                 self.give_list(core, number, &[link]);
             }
@@ -244,7 +241,7 @@ impl Stream {
                 exchange.waits_for = exchange.waits_for.without(shards);
             }
             for shard in allowed.iter() {
-                self.give(core, number, shard, &[link], class, false);
+                self.give(core, number, shard, &[link], class, across);
             }
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Exchange {
     pub lists_sent: u8,
     /// Shards that we asked it for at any time.
     pub asked: ShardSet,
+    /// Shards that were announced to it.
+    pub told: ShardSet,
 }
 
 /// What has come of a segment.
@@ -75,6 +77,10 @@ pub(crate) struct Segment {
     pub judge_at: Option<Time>,
     /// When own shards that did not come across are handed across all the same.
     pub fill_across_at: Option<Time>,
+    /// Shards of own slots that neighbours announced, and who did.
+    pub offers: BTreeMap<u8, Vec<LinkId>>,
+    /// When to ask for those of them that have not come.
+    pub graft_at: Option<Time>,
     /// When to ask for what is missing.
     pub chase_at: Option<Time>,
     /// Whether it was there before this peer came: nobody owed it anything of it.
@@ -124,6 +130,8 @@ impl Segment {
             gave: SlotSet::EMPTY,
             judge_at: None,
             fill_across_at: None,
+            offers: BTreeMap::new(),
+            graft_at: None,
             chase_at: None,
             backlog: false,
             played: false,

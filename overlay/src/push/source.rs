@@ -13,6 +13,9 @@ use crate::{
     wire,
 };
 
+/// How many segments all parity is given out for after the source began.
+const LEARNING: u64 = 12;
+
 /// The largest payload of a segment of a stream of at most this rate: what it brings in four segments'
 /// time or two seconds, but at least 64 KiB and at most what shards of a frame's size hold.
 pub(super) fn max_segment_bytes(max_bits_per_s: u64, parameters: &Parameters) -> usize {
@@ -29,6 +32,7 @@ pub(super) fn max_segment_bytes(max_bits_per_s: u64, parameters: &Parameters) ->
 
 /// What a peer keeps of the stream that it publishes itself.
 pub(super) struct Source {
+    first: SegmentNumber,
     next: SegmentNumber,
     previous: Option<Hash>,
     bucket: Bucket,
@@ -37,6 +41,7 @@ pub(super) struct Source {
 impl Source {
     pub fn new(next: SegmentNumber, bucket: Bucket) -> Source {
         Source {
+            first: next,
             next,
             previous: None,
             bucket,
@@ -63,7 +68,12 @@ impl Stream {
         let number = self.own.next;
         self.own.next += 1;
         let deal = core.deal(self.number, number);
-        let missing = self.missing_share(&deal);
+        // At the beginning nobody knows yet who gives, so everything is given out.
+        let missing = if number < self.own.first + LEARNING {
+            100
+        } else {
+            self.missing_share(&deal)
+        };
         let parity = parity_for(missing, self.k, self.n);
         let shards = core.coder.encode(&cut.payload);
         let header = Header {
@@ -109,18 +119,15 @@ impl Stream {
             let slot = rotation.slot(shard);
             let mut copies = usize::from(shard < self.k || faults);
             match deal.holders[usize::from(slot)] {
-                None => {
-                    self.relay_inside(core, number, shard);
-                    self.relay_across(core, number, shard);
-                    continue;
-                }
                 Some(relay) if core.links.connected(relay) && !silent.contains(slot) => {
                     self.give(core, number, shard, &[relay], Class::Live, true);
                 }
-                Some(_) => copies = 2,
+                // A source is no relay of its own stream, so its own slots have only neighbours.
+                _ => copies = 2,
             }
             let neighbours = &deal.epoch.neighbours;
-            let turn = usize::from(shard) + number as usize;
+            // Always the same neighbour for a slot, so that its column keeps its shape.
+            let turn = usize::from(slot);
             let second: Vec<LinkId> = (0..neighbours.len())
                 .map(|step| neighbours[(turn + step) % neighbours.len()].holder(slot))
                 .filter_map(|peer| core.links.find(peer))
@@ -134,13 +141,14 @@ impl Stream {
     /// The share of slots that give nothing, in percent, as two thirds of the fellows at most see it.
     fn missing_share(&self, deal: &Deal) -> u8 {
         let epoch = deal.epoch.own.epoch;
+        let own = deal.mine;
         let told = deal
             .fellows
             .iter()
             .filter_map(|&link| self.standing_of(link, epoch));
         let mut counts: Vec<u8> = told
             .filter(|standing| !standing.idle)
-            .map(|standing| standing.silent.len())
+            .map(|standing| standing.silent.without(own).len())
             .collect();
         counts.sort_unstable();
         let silent = counts.get(counts.len() * 2 / 3).copied().unwrap_or(0);
