@@ -4,6 +4,7 @@
 //! The crate is sans-IO: no files, threads, clock or ambient randomness. The same functions over
 //! slices of parameters drive one live peer and the simulation's arena of a million of them.
 
+pub mod data;
 pub mod graph;
 pub mod model;
 pub mod protocol;

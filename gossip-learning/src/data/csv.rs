@@ -1,0 +1,393 @@
+//! Tables from CSV with a header line, quoted as RFC 4180 has it.
+
+use super::{
+    DataError, MAX_BYTES, Table, listed, shown,
+    table::{Column, Values},
+};
+use csv::{ReaderBuilder, StringRecord};
+use std::{collections::BTreeMap, io::Read};
+
+const MAX_COLUMNS: usize = 10_000;
+const MAX_CELLS: usize = 1 << 29;
+/// More different values than this are names or texts, not categories.
+const MAX_CATEGORIES: usize = 1_000;
+
+/// Reads a table; `source` names it in errors. Columns named in `categorical` hold categories though
+/// they look like numbers; any other column holds numbers if its first cell is one.
+///
+/// # Errors
+/// [`DataError`] with line and column: a cell that is empty or not a number where numbers were, lines
+/// of different lengths, text that is not UTF-8, two columns of one name, too many categories.
+pub fn read(source: &str, from: impl Read, categorical: &[String]) -> Result<Table, DataError> {
+    let mut reader = ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(from.take(MAX_BYTES));
+    let header = reader
+        .headers()
+        .map_err(|error| csv_problem(source, &error))?
+        .clone();
+    let mut columns = open_columns(source, &header, categorical)?;
+    let mut record = StringRecord::new();
+    let mut rows = 0;
+    while reader
+        .read_record(&mut record)
+        .map_err(|error| csv_problem(source, &error))?
+    {
+        let line = record
+            .position()
+            .map_or(rows as u64 + 2, |position| position.line());
+        let wrong = |problem: String| DataError::new(source, problem).at_line(line);
+        if record.len() != columns.len() {
+            let (found, expected) = (record.len(), columns.len());
+            return Err(wrong(format!(
+                "{found} cells where the header names {expected}: add or remove cells, or quote those that hold a comma"
+            )));
+        }
+        if rows * columns.len() >= MAX_CELLS {
+            return Err(wrong(format!(
+                "more than {MAX_CELLS} cells: take a sample of the rows"
+            )));
+        }
+        for (column, cell) in columns.iter_mut().zip(&record) {
+            let name = &column.name;
+            column
+                .values
+                .push(cell.trim())
+                .map_err(|problem| wrong(problem).in_column(name))?;
+        }
+        rows += 1;
+    }
+    if reader.into_inner().limit() == 0 {
+        return Err(DataError::new(
+            source,
+            format!("longer than {MAX_BYTES} bytes: take a part of it"),
+        ));
+    }
+    if rows == 0 {
+        return Err(DataError::new(source, "no rows below the header"));
+    }
+    let columns = columns.into_iter().map(Open::close).collect();
+    Ok(Table {
+        source: source.to_owned(),
+        columns,
+        rows,
+    })
+}
+
+fn open_columns(
+    source: &str,
+    header: &StringRecord,
+    categorical: &[String],
+) -> Result<Vec<Open>, DataError> {
+    let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+    let wrong = |problem: String| DataError::new(source, problem).at_line(1);
+    if names.len() > MAX_COLUMNS {
+        return Err(wrong(format!(
+            "more than {MAX_COLUMNS} columns: take LIBSVM for sparse rows"
+        )));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+        return Err(wrong(format!(
+            "two columns are called `{}`: rename one",
+            shown(twice)
+        )));
+    }
+    if let Some(missing) = categorical.iter().find(|name| !names.contains(name)) {
+        let (missing, known) = (shown(missing), listed(&names));
+        return Err(wrong(format!(
+            "no column `{missing}` to read as categories; the columns are {known}"
+        )));
+    }
+    let open = |name: String| {
+        let values = match categorical.contains(&name) {
+            true => Open::categories(),
+            false => OpenValues::Unknown,
+        };
+        Open { name, values }
+    };
+    Ok(names.into_iter().map(open).collect())
+}
+
+/// A column that is being read.
+struct Open {
+    name: String,
+    values: OpenValues,
+}
+
+enum OpenValues {
+    /// No cell yet.
+    Unknown,
+    Numbers(Vec<f32>),
+    /// Categories numbered as they appear.
+    Categories {
+        numbers: BTreeMap<String, u32>,
+        values: Vec<u32>,
+    },
+}
+
+impl OpenValues {
+    fn push(&mut self, cell: &str) -> Result<(), String> {
+        if cell.is_empty() || cell == "NA" {
+            return Err("an empty cell: fill it in, or drop the row or the column".into());
+        }
+        let number = cell.parse::<f32>().ok().filter(|number| number.is_finite());
+        if let OpenValues::Unknown = self {
+            *self = match number {
+                Some(_) => OpenValues::Numbers(Vec::new()),
+                None => Open::categories(),
+            };
+        }
+        match self {
+            OpenValues::Unknown => {}
+            OpenValues::Numbers(values) => match number {
+                Some(number) => values.push(number),
+                None => {
+                    return Err(format!(
+                        "`{}` is not a number, but the cells above are: correct it, or read the column as `categorical`",
+                        shown(cell)
+                    ));
+                }
+            },
+            OpenValues::Categories { numbers, values } => {
+                let next = numbers.len() as u32;
+                let number = match numbers.get(cell) {
+                    Some(number) => *number,
+                    None if numbers.len() >= MAX_CATEGORIES => {
+                        return Err(format!(
+                            "more than {MAX_CATEGORIES} different values: take the column out of the file"
+                        ));
+                    }
+                    None => *numbers.entry(cell.to_owned()).or_insert(next),
+                };
+                values.push(number);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    fn categories() -> OpenValues {
+        OpenValues::Categories {
+            numbers: BTreeMap::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The finished column, categories renumbered in the order of their names.
+    fn close(self) -> Column {
+        let values = match self.values {
+            OpenValues::Unknown => Values::Numbers(Vec::new()),
+            OpenValues::Numbers(values) => Values::Numbers(values),
+            OpenValues::Categories {
+                numbers,
+                mut values,
+            } => {
+                let mut place = vec![0; numbers.len()];
+                (0..)
+                    .zip(numbers.values())
+                    .for_each(|(to, from)| place[*from as usize] = to);
+                values
+                    .iter_mut()
+                    .for_each(|value| *value = place[*value as usize]);
+                Values::Categories {
+                    names: numbers.into_keys().collect(),
+                    values,
+                }
+            }
+        };
+        Column {
+            name: self.name,
+            values,
+        }
+    }
+}
+
+fn csv_problem(source: &str, error: &csv::Error) -> DataError {
+    let problem = match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8 text: save the file as UTF-8".to_owned(),
+        csv::ErrorKind::Io(error) => format!("cannot be read: {error}"),
+        _ => error.to_string(),
+    };
+    let error_line = error.position().map(|position| position.line());
+    let wrong = DataError::new(source, problem);
+    match error_line {
+        Some(line) => wrong.at_line(line),
+        None => wrong,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Row, Task, data::Recipe};
+    use proptest::prelude::*;
+
+    const PEOPLE: &str = "age,city,\"pay, gross\",Country\n\
+        30,Lund,100,SE\n40,\"Aix, en P.\",1000,FR\n50,Lund,10000,SE\n60,Umeå,100000,FR\n";
+
+    fn recipe(label: &str, by: Option<&str>) -> Recipe {
+        Recipe {
+            label: label.to_owned(),
+            by: by.map(str::to_owned),
+            drop: Vec::new(),
+            scaled: true,
+            intercept: false,
+            test_share: 0.0,
+            seed: 1,
+        }
+    }
+
+    fn people() -> Table {
+        read("people.csv", PEOPLE.as_bytes(), &[]).unwrap()
+    }
+
+    #[test]
+    fn a_table_becomes_a_data_set_of_communities() {
+        let recipe = Recipe {
+            intercept: true,
+            ..recipe("log10(pay, gross)", Some("Country"))
+        };
+        let (data, encoder) = people().prepare(&recipe).unwrap();
+        assert_eq!(data.task, Task::Regression);
+        assert_eq!(data.communities, ["FR", "SE"]);
+        assert_eq!(
+            data.features,
+            [
+                "age",
+                "city=Aix, en P.",
+                "city=Lund",
+                "city=Umeå",
+                "(intercept)"
+            ]
+        );
+        let mut labels = data.train.labels().to_vec();
+        labels.sort_by(f32::total_cmp);
+        assert_eq!(labels, [2.0, 3.0, 4.0, 5.0]);
+        for feature in 0..4 {
+            let column: Vec<f32> = (0..4)
+                .map(|row| match data.train.row(row) {
+                    Row::Dense(values) => values[feature],
+                    Row::Sparse { .. } => unreachable!("the table is dense"),
+                })
+                .collect();
+            assert!(column.iter().sum::<f32>().abs() < 1e-5);
+            assert!((column.iter().map(|v| v * v).sum::<f32>() - 4.0).abs() < 1e-4);
+        }
+        // A question of the same cells is the same row.
+        let ask = |pairs: &[(&str, &str)]| {
+            encoder.encode(
+                &pairs
+                    .iter()
+                    .map(|(k, v)| (k.to_string(), v.to_string()))
+                    .collect(),
+            )
+        };
+        let asked = ask(&[("age", "40"), ("city", "Aix, en P."), ("Country", "SE")]).unwrap();
+        let place = data
+            .train
+            .labels()
+            .iter()
+            .position(|label| *label == 3.0)
+            .unwrap();
+        assert_eq!(data.train.row(place), Row::Dense(&asked.row));
+        assert_eq!(asked.community.as_deref(), Some("SE"));
+        assert_eq!(ask(&[]).unwrap().row, [0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(ask(&[]).unwrap().assumed, ["age", "city"]);
+        let problem = ask(&[("city", "Rome")]).unwrap_err().to_string();
+        assert_eq!(
+            problem,
+            "people.csv, column `city`: unknown category `Rome`; known are Aix, en P., Lund, Umeå"
+        );
+        assert!(
+            ask(&[("cty", "Lund")])
+                .unwrap_err()
+                .to_string()
+                .contains("ask about age, city, Country")
+        );
+        assert!(
+            ask(&[("age", "old")])
+                .unwrap_err()
+                .to_string()
+                .contains("not a number")
+        );
+    }
+
+    #[test]
+    fn labels_make_the_task() {
+        let task = |label: &str| people().prepare(&recipe(label, None)).unwrap().0;
+        assert_eq!(task("age").task, Task::Regression);
+        assert_eq!(task("city").task, Task::MultiClass { classes: 3 });
+        let binary = task("Country");
+        assert_eq!((binary.task, binary.classes.len()), (Task::Binary, 2));
+        assert!(binary.train.labels().iter().all(|label| label.abs() == 1.0));
+    }
+
+    #[test]
+    fn mistakes_name_file_line_column_and_remedy() {
+        let reading = |text: &str| read("f.csv", text.as_bytes(), &[]).unwrap_err().to_string();
+        assert!(
+            reading("a,b\n1,2\n3,x\n")
+                .starts_with("f.csv, line 3, column `b`: `x` is not a number")
+        );
+        assert!(reading("a,b\n1,\n").starts_with("f.csv, line 2, column `b`: an empty cell"));
+        assert!(
+            reading("a,b\n1,2,3\n").starts_with("f.csv, line 2: 3 cells where the header names 2")
+        );
+        assert!(reading("a,a\n1,2\n").starts_with("f.csv, line 1: two columns are called `a`"));
+        assert!(reading("a,b\n").contains("no rows"));
+        assert!(reading("a\n1\nNaN\n").contains("not a number"));
+        assert!(
+            read("f.csv", &b"a\n\xff\n"[..], &[])
+                .unwrap_err()
+                .to_string()
+                .contains("UTF-8")
+        );
+        let preparing = |recipe: Recipe| people().prepare(&recipe).unwrap_err().to_string();
+        assert!(
+            preparing(recipe("pay", None))
+                .contains("no column `pay` to take as label; the columns are age, city")
+        );
+        assert!(preparing(recipe("age", Some("age"))).contains("not names of communities"));
+        assert!(
+            preparing(Recipe {
+                test_share: 1.0,
+                ..recipe("age", None)
+            })
+            .contains("test share")
+        );
+        let constant = read("f.csv", &b"a,b\n1,2\n1,3\n"[..], &[]).unwrap();
+        let problem = constant
+            .prepare(&recipe("b", None))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            problem.starts_with("f.csv, column `a`: holds the same value"),
+            "{problem}"
+        );
+        let zero = read("f.csv", &b"a,b\n1,2\n2,0\n3,0\n"[..], &[]).unwrap();
+        let problem = zero
+            .prepare(&recipe("log10(b)", None))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            problem.starts_with("f.csv, line 3, column `b`"),
+            "{problem}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read("f.csv", &bytes[..], &[]);
+        }
+
+        #[test]
+        fn any_table_is_prepared_or_refused(text in "[a-c]{1,2},[d-f],g\n([0-9x]{0,2},[ab\"],[0-3]\n){0,8}") {
+            if let Ok(table) = read("f.csv", text.as_bytes(), &[]) {
+                let _ = table.prepare(&Recipe { test_share: 0.3, ..recipe("g", Some("d")) });
+            }
+        }
+    }
+}
