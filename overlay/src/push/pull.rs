@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 
 /// How many rounds of requests a segment is worth.
 const ROUNDS_MAX: u8 = 12;
+/// A fellow that left so many requests unanswered in a row is no substitute until it answers one.
+const UNANSWERED_MAX: u8 = 3;
 
 impl Stream {
     /// Sees to a segment at this time if it is not restored by then.
@@ -140,9 +142,14 @@ impl Stream {
             .k
             .saturating_sub(at_hand.len())
             .saturating_sub(asked.len());
-        if !self.givers.knows() {
-            // Some of those asked will turn out to be silent.
-            need += need.div_ceil(2);
+        if need > 0 {
+            // Some of those asked may turn out to be silent; each round in vain makes that likelier.
+            let doubt = if self.givers.knows() {
+                0
+            } else {
+                need.div_ceil(2)
+            };
+            need += doubt + round.saturating_sub(1).min(3);
         }
         let parity = segment
             .digest
@@ -163,12 +170,16 @@ impl Stream {
             .intersection(rotation.given_out(parity))
             .without(owed)
             .without(silent);
-        for shard in spare.iter() {
-            let holder = deal.holders[usize::from(rotation.slot(shard))];
-            if let Some(link) = holder.filter(|&link| need > 0 && core.links.connected(link)) {
-                chosen.push((shard, link));
-                need -= 1;
-            }
+        let mut relays: Vec<(u8, u8, LinkId)> = spare
+            .iter()
+            .filter_map(|shard| Some((shard, deal.holders[usize::from(rotation.slot(shard))]?)))
+            .filter(|&(shard, link)| core.links.connected(link) && !segment.asked(link, shard))
+            .map(|(shard, link)| (self.unanswered(link), shard, link))
+            .collect();
+        relays.sort_unstable();
+        for (_, shard, link) in relays.into_iter().take(need.into()) {
+            chosen.push((shard, link));
+            need -= 1;
         }
         // What is owed may still come, so it is asked for last.
         let taken: ShardSet = chosen.iter().map(|&(shard, _)| shard).collect();
@@ -178,7 +189,7 @@ impl Stream {
             .iter()
             .chain(rest.intersection(owed).iter())
         {
-            let substitute = self.substitute(core, number, shard, round.saturating_sub(1));
+            let substitute = self.substitute(core, number, shard);
             let link = match substitute {
                 Some(Substitute::Fellow(link)) if need > 0 => Some(link),
                 Some(Substitute::Me) | None if need > 0 => {
@@ -202,28 +213,27 @@ impl Stream {
     }
 
     /// Who stands in for the relay of a shard: the holder of the first slot after the relay's that is not
-    /// silent, or a later one if that was asked in vain.
-    fn substitute(
-        &self,
-        core: &Core,
-        number: SegmentNumber,
-        shard: u8,
-        skip: u8,
-    ) -> Option<Substitute> {
+    /// silent, or of a later one if that was asked in vain.
+    fn substitute(&self, core: &Core, number: SegmentNumber, shard: u8) -> Option<Substitute> {
         let segment = self.window.get(&number)?;
         let relay = segment.rotation.slot(shard);
         let silent = self.givers.silent();
+        let answers = |link: LinkId| {
+            core.links.connected(link)
+                && self.unanswered(link) < UNANSWERED_MAX
+                && !segment.asked(link, shard)
+        };
         (1..self.n)
             .map(|step| (relay + step) % self.n)
             .filter(|&slot| !silent.contains(slot))
-            .filter_map(|slot| match segment.deal.holders[usize::from(slot)] {
+            .find_map(|slot| match segment.deal.holders[usize::from(slot)] {
                 None => Some(Substitute::Me),
-                Some(link) => core
-                    .links
-                    .connected(link)
-                    .then_some(Substitute::Fellow(link)),
+                Some(link) => answers(link).then_some(Substitute::Fellow(link)),
             })
-            .nth(skip.into())
+    }
+
+    fn unanswered(&self, link: LinkId) -> u8 {
+        self.links.get(link).map_or(0, |state| state.unanswered)
     }
 
     fn outward(&self, core: &Core, links: &[LinkId], shard: u8, round: u8) -> Option<LinkId> {
@@ -232,11 +242,10 @@ impl Stream {
 
     /// The connected link with the fewest unanswered requests; among equals the one whose turn it is.
     fn best(&self, core: &Core, links: &[LinkId], turn: usize) -> Option<LinkId> {
-        let unanswered = |link: LinkId| self.links.get(link).map_or(0, |state| state.unanswered);
         (0..links.len())
             .map(|step| links[(turn + step) % links.len()])
             .filter(|&link| core.links.connected(link))
-            .min_by_key(|&link| unanswered(link))
+            .min_by_key(|&link| self.unanswered(link))
     }
 }
 

@@ -266,7 +266,7 @@ impl Stream {
             let more = if gives {
                 u16::from(self.k)
             } else {
-                u16::from(newest % 4 == 0)
+                u16::from(newest.is_multiple_of(4))
             };
             let state = self.link(link);
             state.allowance = (state.allowance + more).min(cap);

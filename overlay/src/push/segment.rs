@@ -145,6 +145,13 @@ impl Segment {
         &mut self.exchanges[link]
     }
 
+    /// Whether a link was asked for a shard at any time.
+    pub fn asked(&self, link: LinkId, shard: u8) -> bool {
+        self.exchanges
+            .get(link)
+            .is_some_and(|exchange| exchange.asked.contains(shard))
+    }
+
     /// All exchanges with their links.
     pub fn exchanges(&self) -> impl Iterator<Item = (LinkId, &Exchange)> {
         self.exchanges.iter().enumerate()
