@@ -80,3 +80,79 @@ fn a_third_of_silent_peers_does_not_stop_it() {
         sum as f64 / honest.len() as f64 / (80.0 * 31_250.0)
     );
 }
+
+#[test]
+fn a_newcomer_joins_at_a_segment_that_a_decoder_can_start_with() {
+    let mut world = World::new(24, Parameters::for_peers(24));
+    world.kill(7);
+    world.run_for(Duration::from_millis(500));
+    let before = world.publish(18, 20_000);
+    world.start(7, 0);
+    let after = world.publish(20, 20_000);
+    world.run_for(Duration::from_secs(3));
+    let payloads = [before, after].concat();
+    let got = &world.delivered[7];
+    let first = got.first().expect("the newcomer plays").number;
+    // Segment 16 is the last before it came that a decoder can start with.
+    assert_eq!(first, 16);
+    assert_eq!(got.len(), payloads.len() - 16);
+    assert!(
+        got.iter()
+            .all(|segment| whole(segment) == payloads[segment.number as usize])
+    );
+    assert!(got[0].random_access);
+}
+
+#[test]
+fn a_source_that_comes_back_goes_on_under_the_same_key() {
+    let mut world = World::new(24, Parameters::for_peers(24));
+    world.run_for(Duration::from_millis(500));
+    world.publish(10, 20_000);
+    world.kill(0);
+    world.run_for(Duration::from_secs(3));
+    world.start(0, 256);
+    world.publish(10, 20_000);
+    world.run_for(Duration::from_secs(3));
+    for number in 1..24 {
+        let numbers: Vec<u64> = world.delivered[number]
+            .iter()
+            .map(|segment| segment.number)
+            .collect();
+        let expected: Vec<u64> = (0..10).chain(256..266).collect();
+        assert_eq!(numbers, expected, "peer {number}");
+        assert!(world.delivered[number][10].discontinuity);
+    }
+}
+
+#[test]
+fn killed_members_are_worked_around_without_a_gap() {
+    let mut world = World::new(32, Parameters::for_peers(32));
+    world.run_for(Duration::from_millis(500));
+    world.publish(10, 20_000);
+    for number in [3, 9, 14, 20, 27] {
+        world.kill(number);
+    }
+    world.publish(30, 20_000);
+    world.run_for(Duration::from_secs(3));
+    for number in (1..32).filter(|&number| world.peers[number].is_some()) {
+        assert_eq!(world.delivered[number].len(), 40, "peer {number}");
+    }
+}
+
+#[test]
+fn the_stream_plays_on_while_slots_are_dealt_anew_and_members_move() {
+    let mut world = World::new(32, Parameters::for_peers(32));
+    world.run_for(Duration::from_millis(500));
+    world.publish(10, 20_000);
+    let clusters = world.network.clusters();
+    let number_of = |peer| world.ids.iter().position(|&id| id == peer).unwrap();
+    let mover = |cluster: usize| number_of(*clusters[cluster].members().last().unwrap());
+    let swapped = (mover(0), mover(1));
+    // The new epoch is known a second before its first segment.
+    world.begin_epoch(14, swapped);
+    world.publish(20, 20_000);
+    world.run_for(Duration::from_secs(3));
+    for number in 0..32 {
+        assert_eq!(world.delivered[number].len(), 30, "peer {number}");
+    }
+}

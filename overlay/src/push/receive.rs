@@ -1,6 +1,9 @@
 //! Receiving: what comes is bounded, checked against its digest, and only then acted on (P3, P4).
 
-use super::{AHEAD, Stream, WINDOW, rotation_of, segment::Taken};
+use super::{
+    AHEAD, Stream, WINDOW, rotation_of,
+    segment::{Segment, Taken},
+};
 use crate::{
     core::Core,
     digest::{Claim, Digest, Leaf, SignedHeader, Tree, leaf, root_of_path},
@@ -52,7 +55,7 @@ impl Stream {
         let known = self
             .window
             .get(&number)
-            .filter(|segment| segment.have.contains(shard));
+            .filter(|segment| segment.have.contains(shard) && segment.signed() == Some(&signed));
         if let Some(slot) = known.map(|segment| segment.rotation.slot(shard)) {
             self.prune(core, from, slot);
             return Err(Refusal::Duplicate);
@@ -67,10 +70,17 @@ impl Stream {
         let root = root.ok_or(Refusal::Mismatch)?;
         self.admit(core, Claim { signed, root })?;
         let segment = self.segment(core, number);
-        if let (Proof::Leaves(leaves), Some(digest)) = (&proof, &mut segment.digest) {
-            digest.leaves.get_or_insert_with(|| leaves.clone());
-        }
-        let listed = matches!(proof, Proof::Leaves(_));
+        let unlisted = segment
+            .digest
+            .as_mut()
+            .filter(|digest| digest.leaves.is_none());
+        let listed = match (&proof, unlisted) {
+            (Proof::Leaves(leaves), Some(digest)) => {
+                digest.leaves = Some(leaves.clone());
+                true
+            }
+            _ => false,
+        };
         segment.take_proven(shard, bytes, proof);
         if listed {
             self.on_list(core, number);
@@ -87,11 +97,10 @@ impl Stream {
     ) -> Result<(), Refusal> {
         let number = signed.header.segment;
         self.check_not_past(number)?;
-        if self
-            .window
-            .get(&number)
-            .is_some_and(|segment| segment.leaves() == Some(&leaves))
-        {
+        let same = |segment: &Segment| {
+            segment.leaves() == Some(&leaves) && segment.signed() == Some(&signed)
+        };
+        if self.window.get(&number).is_some_and(same) {
             return Err(Refusal::Duplicate);
         }
         let root = self.root_of_list(&leaves).ok_or(Refusal::Mismatch)?;
@@ -126,11 +135,10 @@ impl Stream {
         let far = self
             .newest
             .is_some_and(|newest| number > newest.saturating_add(AHEAD as u64));
-        let begun = self
-            .window
-            .values()
-            .filter(|segment| segment.digest.is_none())
-            .count();
+        let new = |segment: &&Segment| {
+            segment.digest.is_none() && self.newest.is_none_or(|newest| segment.number > newest)
+        };
+        let begun = self.window.values().filter(new).count();
         if far || begun >= AHEAD {
             Err(Refusal::OutOfWindow)
         } else {

@@ -3,7 +3,7 @@
 use super::duty::Rotation;
 use crate::{
     coding::Coder,
-    digest::{self, Digest, Leaf, Tree},
+    digest::{self, Digest, Leaf, SignedHeader, Tree},
     hash::{Domain, Hash},
     links::{Deal, LinkId},
     message::{Proof, Standing},
@@ -159,6 +159,10 @@ impl Segment {
 
     pub fn restored(&self) -> bool {
         matches!(self.content, Content::Restored(_))
+    }
+
+    pub fn signed(&self) -> Option<&SignedHeader> {
+        self.digest.as_ref().map(|digest| &digest.signed)
     }
 
     pub fn leaves(&self) -> Option<&[Leaf]> {

@@ -10,7 +10,7 @@ use hamlet_overlay::{
     io::{Class, Cut, Event, Input, Output, Segment},
     peer::{Peer, Setup},
     time::{Duration, Time},
-    view::View,
+    view::{Cluster, Epoch, View},
     wire::Frame,
 };
 use std::{
@@ -99,8 +99,13 @@ impl World {
 
     /// Starts, or starts again, a peer that subscribes to the stream.
     pub fn start(&mut self, number: usize, publish_from: u64) {
+        let view = View::founding(&self.network, id(number)).unwrap();
+        self.start_with(number, publish_from, view);
+    }
+
+    pub fn start_with(&mut self, number: usize, publish_from: u64, view: View) {
         let setup = Setup {
-            view: View::founding(&self.network, id(number)).unwrap(),
+            view,
             signer: Box::new(self.authority.signer(id(number))),
             verifier: Arc::new(self.authority.clone()),
             publish_from,
@@ -125,6 +130,57 @@ impl World {
         for other in 0..self.peers.len() {
             if self.peers[other].is_some() {
                 self.input(other, Input::Disconnected(id(number)));
+            }
+        }
+    }
+
+    /// Begins an epoch everywhere, in which two peers have changed places and all slots are dealt anew.
+    pub fn begin_epoch(&mut self, first: u64, swapped: (usize, usize)) {
+        let n = self.network.parameters().n;
+        let (a, b) = (id(swapped.0), id(swapped.1));
+        let swap = |&peer: &PeerId| {
+            if peer == a {
+                b
+            } else if peer == b {
+                a
+            } else {
+                peer
+            }
+        };
+        let clusters: Vec<Cluster> = (self.network.clusters().iter())
+            .map(|old| {
+                let members = old.members().iter().map(swap).collect();
+                Cluster::deal(old.id, old.epoch + 1, members, Hash([77; 32]), n)
+            })
+            .collect();
+        for number in 0..self.peers.len() {
+            let own = clusters
+                .iter()
+                .find(|cluster| cluster.place(id(number)).is_some())
+                .unwrap();
+            let neighbours = self.network.neighbours(own.id as usize);
+            let neighbours = neighbours
+                .iter()
+                .map(|old| clusters[old.id as usize].clone())
+                .collect();
+            let next = Epoch {
+                first: [(0, first)].into(),
+                own: own.clone(),
+                neighbours,
+            };
+            if let Some(peer) = &mut self.peers[number] {
+                peer.begin_epoch(self.now, next);
+            }
+            self.drain(number);
+        }
+        for number in 0..self.peers.len() {
+            let Some(peer) = &self.peers[number] else {
+                continue;
+            };
+            for other in peer.view().links(id(number)) {
+                if self.peers[self.numbers[&other]].is_some() {
+                    self.input(number, Input::Connected(other));
+                }
             }
         }
     }
@@ -210,7 +266,8 @@ impl World {
     /// Publishes segments one every 250 ms from peer 0; returns the payloads.
     pub fn publish(&mut self, count: u64, bytes: usize) -> Vec<Bytes> {
         (0..count)
-            .map(|number| {
+            .map(|_| {
+                let number = self.delivered[0].len();
                 let seed = self.now.as_micros();
                 let payload: Bytes = (0..bytes)
                     .map(|byte| (byte as u64 * 31 + seed / 7 + byte as u64 / 251) as u8)
