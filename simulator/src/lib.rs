@@ -1,1 +1,37 @@
-//! Hamlet.
+//! A deterministic world of whole Hamlet peers.
+//!
+//! A [`World`] runs real [peers](hamlet_overlay::peer::Peer), the same state machines as the node does, in
+//! virtual time: it carries their frames over links with latency, jitter, loss and rate, lets some of the
+//! peers be Byzantine, streams from one of them to all, checks [invariants](invariant) at every step, and
+//! sums up in [`Figures`].
+//!
+//! * **One order.** Events happen in the order of (time, sequence of entry), kept by a
+//!   [`Calendar`](calendar::Calendar). Time is virtual and only moves from event to event.
+//! * **One seed.** All randomness is a pure function of the seed, its purpose and its place ([`random`]):
+//!   each link and each peer has its own, so that a new fault changes nothing but what it touches.
+//! * **One hash.** Every event goes into an [audit hash](audit::Audit), so that two runs are compared by one
+//!   line of text, whatever the build.
+//!
+//! Nothing in here reads a clock, a file or the environment; a world is single-threaded, and many may run
+//! side by side.
+
+pub mod audit;
+pub mod behaviour;
+pub mod calendar;
+pub mod directory;
+pub mod event;
+pub mod figures;
+pub mod invariant;
+pub mod ledger;
+pub mod links;
+pub mod messages;
+pub mod random;
+pub mod scene;
+pub mod settings;
+pub mod uplink;
+pub mod world;
+
+pub use figures::Figures;
+pub use hamlet_overlay::{genesis::Parameters, time::Time};
+pub use settings::Settings;
+pub use world::World;

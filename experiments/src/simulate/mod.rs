@@ -1,39 +1,41 @@
 //! `hamlet-lab simulate`: a stream through a deterministic world of whole peers.
 
-use crate::{Outcome, interrupt, json, process, seeds::Seeds};
-use clap::Args;
-use serde_json::json;
-use std::{path::PathBuf, process::ExitCode};
+mod arguments;
+mod results;
+mod runner;
+mod table;
+mod units;
 
-/// Stream through a deterministic world of whole peers, some of them Byzantine.
-#[derive(Args)]
-pub struct Arguments {
-    /// Seed of the world; everything in it follows from this number.
-    #[arg(long, default_value_t = 1, conflicts_with = "seeds")]
-    seed: u64,
-    /// Several worlds, in parallel: the first and the last seed.
-    #[arg(long, value_name = "A..B")]
-    seeds: Option<Seeds>,
-    /// Where to write the results as JSON; `-` is the standard output.
-    #[arg(long, value_name = "PATH")]
-    json: Option<PathBuf>,
-}
+pub use arguments::Arguments;
+
+use crate::{Outcome, interrupt, json, process};
+use std::{io, path::Path, process::ExitCode};
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Outcome {
     interrupt::listen()?;
-    let seeds = arguments.seeds.unwrap_or(Seeds::one(arguments.seed));
-    let seeds: Vec<u64> = seeds.iter().take_while(|_| !interrupt::asked()).collect();
-    let cpu_ms = process::thread_cpu_time().map(|time| time.as_millis());
-    if let Some(path) = arguments.json {
-        let rss = process::peak_rss_bytes();
-        json::write(
-            &path,
-            &json!({ "seeds": seeds, "peak_rss_bytes": rss, "cpu_ms": cpu_ms }),
-        )?;
+    let runs = runner::run(&arguments)?;
+    let on_stdout = arguments.json.as_deref() == Some(Path::new("-"));
+    if !on_stdout {
+        table::print(io::stdout().lock(), &runs)?;
     }
-    Ok(match interrupt::asked() {
-        true => ExitCode::from(interrupt::EXIT_STATUS),
-        false => ExitCode::SUCCESS,
+    if let Some(path) = &arguments.json {
+        json::write(path, &results::to_json(&runs, process::peak_rss_bytes())?)?;
+    }
+    let mut broken = false;
+    for run in runs.iter().filter(|run| !run.violations.is_empty()) {
+        broken = true;
+        for violation in &run.violations {
+            eprintln!("{violation}");
+        }
+        eprintln!("replay it by: {}", arguments.replay(run.figures.seed));
+    }
+    Ok(match (interrupt::asked(), broken) {
+        (true, _) => {
+            eprintln!("interrupted: the results are those of what ran until then");
+            ExitCode::from(interrupt::EXIT_STATUS)
+        }
+        (false, true) => ExitCode::FAILURE,
+        (false, false) => ExitCode::SUCCESS,
     })
 }

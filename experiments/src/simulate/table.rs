@@ -1,0 +1,170 @@
+//! The results as a table to read.
+
+use super::results::Run;
+use std::io::{self, Write};
+
+/// A line of the table: what it says of a run, and which of two values is worse.
+struct Line {
+    name: &'static str,
+    value: fn(&Run) -> f64,
+    digits: usize,
+    higher_is_worse: bool,
+}
+
+const LINES: [Line; 15] = [
+    line("delivered", |run| run.figures.delivered_ratio, 5, false),
+    line("on time", |run| run.figures.on_time_ratio, 5, false),
+    line("repaired", |run| run.figures.repaired_ratio, 5, true),
+    line(
+        "latency p50, ms",
+        |run| infinite(run.figures.latency_ms.p50),
+        0,
+        true,
+    ),
+    line(
+        "latency p99, ms",
+        |run| infinite(run.figures.latency_ms.p99),
+        0,
+        true,
+    ),
+    line(
+        "latency max, ms",
+        |run| infinite(run.figures.latency_ms.max),
+        0,
+        true,
+    ),
+    line(
+        "upload over stream",
+        |run| run.figures.upload_ratio_mean,
+        3,
+        true,
+    ),
+    line("  owed shards", |run| run.figures.live_ratio, 3, true),
+    line("  digests", |run| run.figures.digest_ratio, 3, true),
+    line("  notices", |run| run.figures.notice_ratio, 3, true),
+    line(
+        "  pulled",
+        |run| run.figures.pull_ratio + run.figures.backlog_ratio,
+        3,
+        true,
+    ),
+    line(
+        "upload of the busiest",
+        |run| run.figures.upload_ratio_max,
+        3,
+        true,
+    ),
+    line(
+        "upload of the source",
+        |run| run.figures.source_upload_ratio,
+        3,
+        true,
+    ),
+    line(
+        "invariants broken",
+        |run| run.figures.invariant_violations as f64,
+        0,
+        true,
+    ),
+    line(
+        "seconds per second",
+        |run| run.sim_seconds_per_wall_second,
+        2,
+        false,
+    ),
+];
+
+const fn line(
+    name: &'static str,
+    value: fn(&Run) -> f64,
+    digits: usize,
+    higher_is_worse: bool,
+) -> Line {
+    Line {
+        name,
+        value,
+        digits,
+        higher_is_worse,
+    }
+}
+
+fn infinite(ms: Option<f64>) -> f64 {
+    ms.unwrap_or(f64::INFINITY)
+}
+
+/// Writes the table.
+pub fn print(mut to: impl Write, runs: &[Run]) -> io::Result<()> {
+    let Some(first) = runs.first() else {
+        return writeln!(to, "no world came far enough for results");
+    };
+    let of = &first.figures;
+    writeln!(
+        to,
+        "{} peers ({} Byzantine) in {} clusters of {} to {}, h = {}, n = {}, k = {}; {} segments, {} bytes",
+        of.peers,
+        of.byzantine,
+        of.clusters,
+        of.g_min,
+        of.g_max,
+        of.h,
+        of.n,
+        of.k,
+        of.segments_published,
+        of.stream_bytes,
+    )?;
+    if runs.len() > 1 {
+        writeln!(
+            to,
+            "{:<24}{:>12}{:>12}   of {} seeds",
+            "",
+            "mean",
+            "worst",
+            runs.len()
+        )?;
+    }
+    for Line {
+        name,
+        value,
+        digits,
+        higher_is_worse,
+    } in LINES
+    {
+        let mean = runs.iter().map(value).sum::<f64>() / runs.len() as f64;
+        write!(to, "{name:<24}{mean:>12.digits$}")?;
+        let badness = |run: &&Run| {
+            if higher_is_worse {
+                value(run)
+            } else {
+                -value(run)
+            }
+        };
+        let worst = runs.iter().max_by(|a, b| badness(a).total_cmp(&badness(b)));
+        if let (Some(worst), true) = (worst, runs.len() > 1) {
+            write!(
+                to,
+                "{:>12.digits$}   seed {}",
+                value(worst),
+                worst.figures.seed
+            )?;
+        }
+        writeln!(to)?;
+    }
+    let mut refused = std::collections::BTreeMap::new();
+    for (why, count) in runs.iter().flat_map(|run| &run.figures.refused) {
+        *refused.entry(why).or_insert(0) += count;
+    }
+    for (why, count) in refused {
+        writeln!(to, "{:<24}{count:>12}", format!("refused, {why:?}"))?;
+    }
+    if let [only] = runs {
+        writeln!(to, "{:<24}{:>12}", "events", only.figures.events)?;
+        writeln!(to, "{:<24}{}", "trace", only.figures.trace_hash)?;
+    }
+    if runs.iter().any(|run| !run.figures.bytes_identical) {
+        writeln!(
+            to,
+            "NOT IDENTICAL: something was handed out that the source did not cut"
+        )?;
+    }
+    Ok(())
+}

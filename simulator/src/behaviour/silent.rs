@@ -1,0 +1,119 @@
+//! Silent peers: they take and never give.
+
+use super::{Behaviour, Place};
+use hamlet_overlay::{
+    identity::PeerId,
+    io::{Class, Input, Output},
+    message::{Message, Notice, Standing},
+    set::{ShardSet, SlotSet},
+    view::{SegmentNumber, StreamNumber},
+    wire::Frame,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Takes everything and gives neither shards nor digests; says that it is short of all there is.
+///
+/// To its fellows it claims the largest reserve that can be written down, and of every segment that it hears
+/// of it asks everybody for every shard, and once more when the next segment begins.
+#[derive(Default)]
+pub struct Silent {
+    connected: BTreeSet<PeerId>,
+    newest: BTreeMap<StreamNumber, SegmentNumber>,
+}
+
+impl Behaviour for Silent {
+    fn input(&mut self, at: &Place, input: Input, outputs: &mut Vec<Output>) -> Option<Input> {
+        match &input {
+            Input::Connected(peer) => {
+                self.connected.insert(*peer);
+            }
+            Input::Disconnected(peer) => {
+                self.connected.remove(peer);
+            }
+            Input::Frame { frame, .. } => {
+                if let Some((stream, segment)) = subject(frame)
+                    && self
+                        .newest
+                        .get(&stream)
+                        .is_none_or(|&newest| segment > newest)
+                {
+                    self.newest.insert(stream, segment);
+                    outputs.push(self.beg(at, stream, segment));
+                }
+            }
+            _ => {}
+        }
+        Some(input)
+    }
+
+    fn output(&mut self, _at: &Place, output: Output, outputs: &mut Vec<Output>) {
+        match output {
+            Output::Send {
+                class: Class::Digest | Class::Live | Class::Pull | Class::Backlog,
+                ..
+            } => {}
+            Output::Send {
+                to,
+                frame,
+                class: Class::Notice,
+                segment,
+            } => outputs.push(Output::Send {
+                to,
+                frame: exaggerate(frame),
+                class: Class::Notice,
+                segment,
+            }),
+            other => outputs.push(other),
+        }
+    }
+}
+
+impl Silent {
+    fn beg(&self, at: &Place, stream: StreamNumber, segment: SegmentNumber) -> Output {
+        let shards = ShardSet::below(at.view.parameters.n);
+        let want = |segment| Notice::Want {
+            stream,
+            segment,
+            shards,
+            digest: true,
+        };
+        let notices = [segment.checked_sub(1), Some(segment)];
+        let notices = notices.into_iter().flatten().map(want).collect();
+        Output::Send {
+            to: self.connected.iter().copied().collect(),
+            frame: Message::Notices(notices).frame(),
+            class: Class::Notice,
+            segment,
+        }
+    }
+}
+
+/// The segment that a shard or a digest belongs to.
+fn subject(frame: &Frame) -> Option<(StreamNumber, SegmentNumber)> {
+    match Message::decode(frame).ok()?.0 {
+        Message::Shard {
+            stream, segment, ..
+        } => Some((stream, segment)),
+        Message::ProvenShard { signed, .. } | Message::Digest { signed, .. } => {
+            Some((signed.header.stream, signed.header.segment))
+        }
+        Message::Notices(_) | Message::Evidence(_) => None,
+    }
+}
+
+/// The same notices, with the greediest claims in them.
+fn exaggerate(frame: Frame) -> Frame {
+    let Ok((Message::Notices(mut notices), _)) = Message::decode(&frame) else {
+        return frame;
+    };
+    for notice in &mut notices {
+        if let Notice::Standing { standing, .. } = notice {
+            *standing = Standing {
+                silent: SlotSet::EMPTY,
+                extra: u8::MAX,
+                idle: false,
+            };
+        }
+    }
+    Message::Notices(notices).frame()
+}

@@ -1,0 +1,210 @@
+//! The figures of a run: what it came to, in numbers that follow from its settings alone.
+
+use crate::{
+    ledger::{Arrivals, Ledger, Sent},
+    scene::Scene,
+    settings::Settings,
+};
+use hamlet_overlay::{
+    hash::Hash,
+    io::{Class, Refusal},
+    time::Time,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a run came to. Ratios of bytes are over the bytes of the stream; "receivers" are the honest peers
+/// without the source.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// Peers, the source and the Byzantine ones included.
+    pub peers: usize,
+    /// Byzantine peers.
+    pub byzantine: usize,
+    /// Clusters.
+    pub clusters: usize,
+    /// The smallest cluster allowed.
+    pub g_min: u8,
+    /// The largest cluster allowed.
+    pub g_max: u8,
+    /// Cycles.
+    pub h: u8,
+    /// Shards of a segment.
+    pub n: u8,
+    /// Shards that restore it.
+    pub k: u8,
+    /// For how long the source published, in seconds.
+    pub seconds: f64,
+    /// Segments published.
+    pub segments_published: u64,
+    /// Their payloads' bytes.
+    pub stream_bytes: u64,
+    /// Segments handed out, over segments published, over all receivers.
+    pub delivered_ratio: f64,
+    /// Segments restored within the deadline after the source cut them, over all receivers.
+    pub on_time_ratio: f64,
+    /// Segments restored after shards had to be asked for, over all receivers.
+    pub repaired_ratio: f64,
+    /// Whether everything that receivers handed out was what the source had cut.
+    pub bytes_identical: bool,
+    /// What honest peers, the source among them, handed to the transport: the mean of them.
+    pub upload_ratio_mean: f64,
+    /// The same, of the receiver that sent most.
+    pub upload_ratio_max: f64,
+    /// The same, of the source.
+    pub source_upload_ratio: f64,
+    /// The part of `upload_ratio_mean` that is owed shards.
+    pub live_ratio: f64,
+    /// The part of `upload_ratio_mean` that is digests.
+    pub digest_ratio: f64,
+    /// The part of `upload_ratio_mean` that is notices.
+    pub notice_ratio: f64,
+    /// The part of `upload_ratio_mean` that is shards asked for.
+    pub pull_ratio: f64,
+    /// The part of `upload_ratio_mean` that is shards asked for to catch up.
+    pub backlog_ratio: f64,
+    /// The part of `upload_ratio_mean` that is everything else.
+    pub control_ratio: f64,
+    /// Connections of a peer, the mean of all.
+    pub connections_per_peer: f64,
+    /// From the cut of a segment to its restoration.
+    pub latency_ms: Latency,
+    /// What honest peers refused, by kind.
+    pub refused: BTreeMap<Refusal, u64>,
+    /// The seed of the world.
+    pub seed: u64,
+    /// Events that happened.
+    pub events: u64,
+    /// Rules broken, over all steps.
+    pub invariant_violations: u64,
+    /// BLAKE3 over all events.
+    pub trace_hash: String,
+}
+
+/// A distribution of latencies, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Latency {
+    /// The median; `None` if half of the segments never came: those count as infinitely late.
+    pub p50: Option<f64>,
+    /// The 99th percentile; `None` if one in a hundred never came.
+    pub p99: Option<f64>,
+    /// The latest of those that came.
+    pub max: Option<f64>,
+}
+
+/// What a world hands over to be summed up.
+pub(crate) struct Account<'a> {
+    pub now: Time,
+    pub settings: &'a Settings,
+    pub scene: &'a Scene,
+    pub ledger: &'a Ledger,
+    pub connections: usize,
+    pub refused: BTreeMap<Refusal, u64>,
+    pub events: u64,
+    pub violations: u64,
+    pub trace: Hash,
+}
+
+impl Account<'_> {
+    /// The figures. Segments cut too recently to be waited for are left out, as those of an interrupted run.
+    pub fn figures(self) -> Figures {
+        let Account {
+            settings, scene, ..
+        } = self;
+        let parameters = &settings.parameters;
+        let due = |at: Time| at + Settings::DRAIN <= self.now;
+        let published = scene.all_published().iter();
+        let segments: Vec<&Arrivals> = published
+            .zip(self.ledger.by_segment())
+            .filter_map(|(published, arrivals)| due(published.at).then_some(arrivals))
+            .collect();
+        let receivers = (0..settings.peers).filter(|&peer| scene.is_honest_receiver(peer));
+        let receivers: Vec<usize> = receivers.collect();
+        let owed = (segments.len() * receivers.len()) as u64;
+        let count = |of: fn(&Arrivals) -> u64| segments.iter().map(|segment| of(segment)).sum();
+
+        let all_bytes = |sent: &Sent| sent.total();
+        let stream_bytes = scene.all_published().iter();
+        let stream_bytes = stream_bytes
+            .map(|segment| segment.payload.len() as u64)
+            .sum();
+        let sent = self.ledger.by_peer();
+        let honest = (0..settings.peers).filter(|&peer| !scene.byzantine[peer]);
+        let honest: Vec<&Sent> = honest.map(|peer| &sent[peer]).collect();
+        let mean = |of: &dyn Fn(&Sent) -> u64| {
+            let bytes: u64 = honest.iter().map(|sent| of(sent)).sum();
+            ratio(bytes, stream_bytes) / honest.len().max(1) as f64
+        };
+        let part = |class: Class| mean(&|sent| sent.of(class));
+        let most = receivers.iter().map(|&peer| sent[peer].total()).max();
+
+        Figures {
+            peers: settings.peers,
+            byzantine: settings.peers - honest.len(),
+            clusters: scene.network.clusters().len(),
+            g_min: parameters.g_min,
+            g_max: parameters.g_max,
+            h: parameters.h,
+            n: parameters.n,
+            k: parameters.k,
+            seconds: settings.publishing.as_secs_f64(),
+            segments_published: scene.all_published().len() as u64,
+            stream_bytes,
+            delivered_ratio: ratio(count(|segment| segment.delivered), owed),
+            on_time_ratio: ratio(count(on_time), owed),
+            repaired_ratio: ratio(count(|segment| segment.repaired), owed),
+            bytes_identical: self.ledger.by_segment().iter().all(|of| of.altered == 0),
+            upload_ratio_mean: mean(&all_bytes),
+            upload_ratio_max: ratio(most.unwrap_or_default(), stream_bytes),
+            source_upload_ratio: ratio(sent[scene.source].total(), stream_bytes),
+            live_ratio: part(Class::Live),
+            digest_ratio: part(Class::Digest),
+            notice_ratio: part(Class::Notice),
+            pull_ratio: part(Class::Pull),
+            backlog_ratio: part(Class::Backlog),
+            control_ratio: part(Class::Control),
+            connections_per_peer: self.connections as f64 / settings.peers as f64,
+            latency_ms: latency(&segments, owed),
+            refused: self.refused,
+            seed: settings.seed,
+            events: self.events,
+            invariant_violations: self.violations,
+            trace_hash: self.trace.to_string(),
+        }
+    }
+}
+
+fn on_time(segment: &Arrivals) -> u64 {
+    let deadline = Settings::DEADLINE.as_micros();
+    let latencies = segment.latencies_micros.iter();
+    latencies
+        .filter(|&&micros| u128::from(micros) <= deadline)
+        .count() as u64
+}
+
+fn latency(segments: &[&Arrivals], owed: u64) -> Latency {
+    let mut micros: Vec<u32> = segments
+        .iter()
+        .flat_map(|segment| &segment.latencies_micros)
+        .copied()
+        .collect();
+    micros.sort_unstable();
+    let ms = |micros: &u32| f64::from(*micros) / 1000.0;
+    // The smallest value that at least this share of all is not above.
+    let percentile = |percent: u64| {
+        let rank = (owed * percent).div_ceil(100).checked_sub(1)?;
+        micros.get(rank as usize).map(ms)
+    };
+    Latency {
+        p50: percentile(50),
+        p99: percentile(99),
+        max: micros.last().map(ms),
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    match whole {
+        0 => 0.0,
+        _ => part as f64 / whole as f64,
+    }
+}

@@ -1,0 +1,131 @@
+//! Nobody sends a shard that it does not owe to whom it does not owe it.
+
+use super::{Invariant, Step};
+use crate::scene::Scene;
+use hamlet_overlay::{
+    identity::PeerId,
+    io::Class,
+    message::{Message, Notice},
+    push::duty::{Rotation, rotation},
+    set::ShardSet,
+    view::{Cluster, SegmentNumber},
+};
+use std::collections::BTreeMap;
+
+/// For how many segments requests are remembered.
+const REMEMBERED: u64 = 64;
+
+/// A shard is owed by its relay to fellow members and to the same slot of neighbouring clusters, by the
+/// source to the first relays, and by anybody to whoever asked for it.
+pub struct OwedOnly {
+    /// Per receiver of requests, by segment and asker.
+    asked: Vec<BTreeMap<(SegmentNumber, usize), ShardSet>>,
+}
+
+impl OwedOnly {
+    /// Nothing was asked for yet.
+    pub fn new(peers: usize) -> OwedOnly {
+        OwedOnly {
+            asked: vec![BTreeMap::new(); peers],
+        }
+    }
+
+    fn remember(&mut self, peer: usize, from: usize, notices: &[Notice]) {
+        let asked = &mut self.asked[peer];
+        for notice in notices {
+            if let Notice::Want {
+                segment, shards, ..
+            } = *notice
+            {
+                let all = asked.entry((segment, from)).or_default();
+                *all = all.union(shards);
+            }
+        }
+        while let (Some((&(first, _), _)), Some((&(last, _), _))) =
+            (asked.first_key_value(), asked.last_key_value())
+            && first + REMEMBERED < last
+        {
+            asked.pop_first();
+        }
+    }
+}
+
+impl Invariant for OwedOnly {
+    fn name(&self) -> &'static str {
+        "nobody sends a shard that it does not owe"
+    }
+
+    fn check(&mut self, scene: &Scene, peer: usize, step: Step) -> Result<(), String> {
+        match step {
+            // Only notices ask, and decoding every frame once more would cost as much as all the rest.
+            Step::Received {
+                from,
+                frame,
+                class: Class::Notice,
+            } => {
+                if let Ok((Message::Notices(notices), _)) = Message::decode(frame) {
+                    self.remember(peer, from, &notices);
+                }
+                Ok(())
+            }
+            Step::Sent { to, frame, .. } => {
+                let (segment, shard) = match Message::decode(frame) {
+                    Ok((Message::Shard { segment, shard, .. }, _)) => (segment, shard),
+                    Ok((Message::ProvenShard { signed, shard, .. }, _)) => {
+                        (signed.header.segment, shard)
+                    }
+                    Ok(_) => return Ok(()),
+                    Err(_) => return Err("what it sends is no message".to_owned()),
+                };
+                let sender = Sender::new(scene, peer, segment, shard);
+                for &receiver in to {
+                    let index = scene.directory.index(receiver);
+                    let asked = index
+                        .and_then(|index| self.asked[peer].get(&(segment, index)))
+                        .is_some_and(|shards| shards.contains(shard));
+                    if !asked && !sender.owes(scene, receiver, index) {
+                        return Err(format!(
+                            "shard {shard} of segment {segment} went to {receiver}"
+                        ));
+                    }
+                }
+                Ok(())
+            }
+            Step::Received { .. } | Step::Delivered(_) | Step::Holds(_) => Ok(()),
+        }
+    }
+}
+
+/// Who sends which shard, and the slot that relays it in every cluster.
+struct Sender<'a> {
+    cluster: &'a Cluster,
+    slot: u8,
+    is_relay: bool,
+    is_source: bool,
+}
+
+impl<'a> Sender<'a> {
+    fn new(scene: &'a Scene, peer: usize, segment: SegmentNumber, shard: u8) -> Sender<'a> {
+        let parameters = scene.network.parameters();
+        let (n, k) = (parameters.n, parameters.k);
+        let by = rotation(scene.rotation_beacon, 0, segment, n);
+        let slot = Rotation { by, n, k }.slot(shard % n);
+        let cluster = scene.cluster(peer);
+        Sender {
+            cluster,
+            slot,
+            is_relay: cluster.holder(slot) == scene.directory.id(peer),
+            is_source: scene.source == peer,
+        }
+    }
+
+    fn owes(&self, scene: &Scene, receiver: PeerId, index: Option<usize>) -> bool {
+        let Some(index) = index else { return false };
+        let theirs = scene.cluster(index);
+        let fellows = theirs.id == self.cluster.id;
+        let neighbours = scene.are_neighbours(self.cluster.id, theirs.id);
+        let holds_slot = theirs.holder(self.slot) == receiver;
+        self.is_relay && (fellows || neighbours && holds_slot)
+            || self.is_source && (fellows || neighbours) && holds_slot
+    }
+}

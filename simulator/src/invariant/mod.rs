@@ -1,0 +1,94 @@
+//! What must hold at every step of every world: values that one lists.
+
+mod bounds;
+mod duty;
+mod order;
+mod origin;
+
+use crate::scene::Scene;
+use hamlet_overlay::{
+    identity::PeerId,
+    io::{Class, Segment},
+    peer::Sizes,
+    time::Time,
+    wire::Frame,
+};
+use std::fmt;
+
+/// Something that an honest peer did, or that came to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// It sent a frame.
+    Sent {
+        /// To whom.
+        to: &'a [PeerId],
+        /// What.
+        frame: &'a Frame,
+        /// What for.
+        class: Class,
+    },
+    /// A frame came to it.
+    Received {
+        /// From whom, by index.
+        from: usize,
+        /// What.
+        frame: &'a Frame,
+        /// What for.
+        class: Class,
+    },
+    /// It handed out a segment to be played.
+    Delivered(&'a Segment),
+    /// It took an input and holds so much now.
+    Holds(Sizes),
+}
+
+/// A rule that no honest peer may ever break.
+pub trait Invariant: Send {
+    /// The rule, in a few words.
+    fn name(&self) -> &'static str;
+
+    /// Checks a step of the honest peer with index `peer`; an error says what is wrong.
+    fn check(&mut self, scene: &Scene, peer: usize, step: Step) -> Result<(), String>;
+}
+
+/// All rules, for a world of this many peers.
+pub fn all(peers: usize) -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::new(origin::SignedContent),
+        Box::new(order::InOrderOnce::new(peers)),
+        Box::new(bounds::WithinBounds),
+        Box::new(duty::OwedOnly::new(peers)),
+    ]
+}
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The seed of the world.
+    pub seed: u64,
+    /// When.
+    pub time: Time,
+    /// By whom.
+    pub peer: PeerId,
+    /// Which rule.
+    pub invariant: &'static str,
+    /// What is wrong.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation {
+            seed,
+            time,
+            peer,
+            invariant,
+            detail,
+        } = self;
+        let seconds = time.as_micros() as f64 / 1e6;
+        write!(
+            f,
+            "seed {seed}, at {seconds:.6} s, peer {peer}: broke `{invariant}`: {detail}"
+        )
+    }
+}

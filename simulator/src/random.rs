@@ -1,0 +1,126 @@
+//! Randomness that is a pure function of its place: of the seed, of what it is for, and of where it is used.
+//!
+//! Nothing is drawn from a shared sequence. So one more message on one link, or one more faulty peer, leaves
+//! every other link's and peer's fortune as it was, and runs with and without a fault can be compared.
+
+use std::ops::RangeInclusive;
+
+/// What randomness is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Keys of peers.
+    Key,
+    /// The seeds of the peers' own random choices.
+    Peer,
+    /// The network's seed.
+    Network,
+    /// The secret of simulated signatures.
+    Authority,
+    /// Which peer is the source.
+    Source,
+    /// Which peers are Byzantine.
+    Byzantine,
+    /// Payloads of segments.
+    Payload,
+    /// The latency of a pair of peers.
+    Latency,
+    /// The jitter of a message.
+    Jitter,
+    /// The loss of a message.
+    Loss,
+}
+
+/// The random numbers of one world that serve one purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct Randomness {
+    key: u64,
+}
+
+impl Randomness {
+    /// The numbers of the world with this seed that serve this purpose.
+    pub fn new(seed: u64, purpose: Purpose) -> Randomness {
+        Randomness {
+            key: scramble(scramble(seed).wrapping_add(purpose as u64 + 1)),
+        }
+    }
+
+    /// The number at a place.
+    pub fn at<const N: usize>(self, place: [u64; N]) -> u64 {
+        place
+            .into_iter()
+            .fold(self.key, |state, word| scramble(state ^ scramble(word)))
+    }
+
+    /// The number at a place, within a range.
+    pub fn within<const N: usize>(self, place: [u64; N], range: &RangeInclusive<u64>) -> u64 {
+        let width = u128::from(range.end().saturating_sub(*range.start())) + 1;
+        range.start() + ((u128::from(self.at(place)) * width) >> 64) as u64
+    }
+
+    /// 32 bytes at a place, hashed by BLAKE3: for keys and for seeds of generators.
+    pub fn bytes(self, place: u64) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("hamlet simulator v1 bytes");
+        hasher.update(&self.key.to_le_bytes());
+        hasher.update(&place.to_le_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// A bijection that spreads every bit over all (the output step of SplitMix64; Steele, Lea, Flood 2014).
+fn scramble(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// A probability, compared with random numbers without rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// The probability `share`, taken into 0 to 1.
+    pub fn new(share: f64) -> Chance {
+        Chance((share.clamp(0.0, 1.0) * u64::MAX as f64) as u64)
+    }
+
+    /// Whether it strikes on this random number.
+    pub fn strikes(self, number: u64) -> bool {
+        number < self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_even_and_independent() {
+        let latency = Randomness::new(7, Purpose::Latency);
+        let mut counts = [0u32; 10];
+        for place in 0..10_000 {
+            counts[latency.within([place, 3], &(0..=9)) as usize] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (850..1150).contains(count)),
+            "{counts:?}"
+        );
+        assert_ne!(latency.at([1, 2]), latency.at([2, 1]));
+        assert_ne!(
+            latency.at([1, 2]),
+            Randomness::new(8, Purpose::Latency).at([1, 2])
+        );
+        assert_ne!(
+            latency.at([1, 2]),
+            Randomness::new(7, Purpose::Jitter).at([1, 2])
+        );
+    }
+
+    #[test]
+    fn chances_strike_as_often_as_they_say() {
+        let loss = Randomness::new(1, Purpose::Loss);
+        let struck = (0..10_000).filter(|&i| Chance::new(0.25).strikes(loss.at([i])));
+        assert!((2300..2700).contains(&struck.count()));
+        assert!(!Chance::new(0.0).strikes(0));
+    }
+}

@@ -1,0 +1,172 @@
+//! What a world is made from. Everything that happens in it follows from these values.
+
+use crate::random::Chance;
+use hamlet_overlay::genesis::{GenesisError, Parameters};
+use std::{ops::RangeInclusive, time::Duration};
+
+/// Everything that a world is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The number from which all randomness is derived.
+    pub seed: u64,
+    /// How many peers there are, the source and the Byzantine ones included.
+    pub peers: usize,
+    /// The parameters of their network.
+    pub parameters: Parameters,
+    /// The rate of the stream, in bits per second.
+    pub bits_per_s: u64,
+    /// For how long the source publishes.
+    pub publishing: Duration,
+    /// The share of Byzantine peers, drawn among all but the source.
+    pub byzantine: f64,
+    /// What the Byzantine peers do.
+    pub behaviour: BehaviourKind,
+    /// How statements are signed.
+    pub signatures: Signatures,
+    /// What links are like.
+    pub links: LinkSettings,
+}
+
+/// What Byzantine peers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BehaviourKind {
+    /// They follow the protocol.
+    Honest,
+    /// They take everything, always claim to be short, and give nothing; see
+    /// [`Silent`](crate::behaviour::Silent).
+    Silent,
+}
+
+/// How statements are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signatures {
+    /// By Ed25519, as on the network.
+    Ed25519,
+    /// By a keyed hash, which costs next to nothing and which no simulated adversary can forge.
+    Simulated,
+}
+
+impl Signatures {
+    /// The most peers for which Ed25519 is worth its time.
+    pub const MAX_ED25519_PEERS: usize = 200;
+
+    /// What suits a world of this many peers.
+    pub fn for_peers(peers: usize) -> Signatures {
+        match peers <= Signatures::MAX_ED25519_PEERS {
+            true => Signatures::Ed25519,
+            false => Signatures::Simulated,
+        }
+    }
+}
+
+/// What links are like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkSettings {
+    /// The one-way latency, uniform over unordered pairs of peers and fixed for each.
+    pub latency: RangeInclusive<Duration>,
+    /// What is added to it for each message, uniform from zero. It may change the order of messages.
+    pub jitter: Duration,
+    /// The share of messages that are lost.
+    pub loss: f64,
+    /// After how long without a sign of life a peer takes a connection for gone.
+    pub silence: Duration,
+    /// What a peer can send, over all its links together, in bits per second; `None` for any amount.
+    pub uplink_bits_per_s: Option<u64>,
+}
+
+impl Default for LinkSettings {
+    fn default() -> LinkSettings {
+        LinkSettings {
+            latency: Duration::from_millis(20)..=Duration::from_millis(100),
+            jitter: Duration::ZERO,
+            loss: 0.0,
+            silence: Duration::from_secs(10),
+            uplink_bits_per_s: None,
+        }
+    }
+}
+
+impl LinkSettings {
+    pub(crate) fn loss_chance(&self) -> Chance {
+        Chance::new(self.loss)
+    }
+}
+
+impl Settings {
+    /// How long the world is left alone before the first segment: time to connect.
+    pub const WARM_UP: Duration = Duration::from_secs(1);
+    /// How long a segment is waited for. The world goes on for so long after the last one was cut.
+    pub const DRAIN: Duration = Duration::from_secs(5);
+    /// A segment restored within this time of its cut is on time.
+    pub const DEADLINE: Duration = Duration::from_millis(1500);
+    /// How much room the publisher's certificate leaves over the stream's rate, in percent.
+    pub const CERTIFIED_PERCENT: u64 = 125;
+    /// A decoder can start with every so many segments.
+    pub const RANDOM_ACCESS_EVERY: u64 = 4;
+
+    /// How many segments the source cuts.
+    pub fn segments(&self) -> u64 {
+        (self.publishing.as_micros() / self.parameters.segment().as_micros()) as u64
+    }
+
+    /// The length of a segment's payload, in bytes.
+    pub fn segment_bytes(&self) -> usize {
+        let bits = u128::from(self.bits_per_s) * u128::from(self.parameters.segment_ms) / 1000;
+        (bits / 8) as usize
+    }
+
+    /// How many peers are Byzantine.
+    pub fn byzantine_peers(&self) -> usize {
+        let others = self.peers.saturating_sub(1);
+        ((self.peers as f64 * self.byzantine).round() as usize).min(others)
+    }
+}
+
+/// Why there can be no world of such settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// No network can be founded.
+    #[error("no network can be founded: {0}")]
+    Genesis(#[from] GenesisError),
+    /// A founder is in no cluster.
+    #[error("a founder is in no cluster of the network")]
+    Founder,
+    /// There is nobody to stream to.
+    #[error("a stream needs a source and at least one peer to watch it: ask for 2 peers or more")]
+    TooFewPeers,
+    /// A share is not one.
+    #[error("{what} must be between 0 and 1")]
+    Share {
+        /// Which share.
+        what: &'static str,
+    },
+    /// The range of latencies is empty.
+    #[error("the lowest latency is above the highest")]
+    Latency,
+    /// Nothing would be published.
+    #[error("nothing would be published: the stream must hold at least one byte and one segment")]
+    Nothing,
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        if self.peers < 2 {
+            return Err(SettingsError::TooFewPeers);
+        }
+        for (what, share) in [
+            ("the share of Byzantine peers", self.byzantine),
+            ("the share of messages lost", self.links.loss),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(SettingsError::Share { what });
+            }
+        }
+        if self.links.latency.is_empty() {
+            return Err(SettingsError::Latency);
+        }
+        if self.parameters.segment_ms == 0 || self.segments() == 0 || self.segment_bytes() == 0 {
+            return Err(SettingsError::Nothing);
+        }
+        Ok(())
+    }
+}
