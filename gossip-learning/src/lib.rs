@@ -9,6 +9,7 @@ pub mod graph;
 pub mod model;
 pub mod protocol;
 pub mod random;
+pub mod robust;
 pub mod rows;
 pub mod vector;
 
