@@ -93,7 +93,7 @@ impl Model for Linear {
         let z = self.score(weights, row);
         match self.loss {
             Loss::Squared => z,
-            _ if z >= 0.0 => 1.0,
+            _ if z > 0.0 => 1.0,
             _ => -1.0,
         }
     }

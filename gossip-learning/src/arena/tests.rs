@@ -1,0 +1,223 @@
+use super::*;
+use crate::{
+    Row, Rows, Task,
+    attack::Attack,
+    model::{Loss, Step},
+    protocol::{Merging, Partner, Rule, Tokens, Walk, Weighting},
+    sampler::Sampling,
+};
+
+/// Rows of two classes that a line through zero tells apart, with some noise.
+fn data(rows: usize) -> Dataset {
+    let mut rng = random::stream(11, 1);
+    let mut made = || {
+        let mut matrix = Rows::dense(4);
+        for _ in 0..rows {
+            let label = if random::chance(&mut rng, 0.5) {
+                1.0
+            } else {
+                -1.0
+            };
+            let values: Vec<f32> = (0..4)
+                .map(|_| random::normal(&mut rng) as f32 + label)
+                .collect();
+            matrix.push(Row::Dense(&values), label);
+        }
+        matrix
+    };
+    Dataset {
+        task: Task::Binary,
+        features: Vec::new(),
+        classes: Vec::new(),
+        communities: vec!["all".to_owned()],
+        train: made(),
+        train_community: vec![0; rows],
+        test: made(),
+        test_community: vec![0; rows],
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        learner: Learner::linear(Loss::Hinge, 1e-3, Step::Decay, 4, Task::Binary),
+        rule: Rule {
+            walk: Walk::MergeUpdate,
+            merging: Merging {
+                partner: Partner::LastReceived,
+                weighting: Weighting::Mean,
+            },
+        },
+        parts: 1,
+        cache: 1,
+        sampling: Sampling::Uniform,
+        tokens: Tokens::Always,
+        pass_through: false,
+        drop: 0.0,
+        delay: None,
+        churn: None,
+        byzantine: 0.0,
+        attack: None,
+        defence: None,
+        seed: 1,
+    }
+}
+
+fn run(settings: Settings, rounds: u32) -> (Arena, Measures) {
+    let data = data(200);
+    let partition = Partition::new((0..200).map(|row| (vec![row], 0)));
+    let world = World {
+        data: &data,
+        partition: &partition,
+        links: None,
+    };
+    let mut arena = Arena::new(settings, world).unwrap();
+    (0..rounds).for_each(|_| arena.step(world));
+    let measures = evaluate(&arena, world, &sample(&arena, world, 50, 1));
+    (arena, measures)
+}
+
+fn failing() -> Settings {
+    Settings {
+        drop: 0.5,
+        delay: Some(Delay {
+            least: 1.0,
+            most: 10.0,
+        }),
+        churn: Some(Churn {
+            online: 0.9,
+            mu: 0.0,
+            sigma: 1.0,
+        }),
+        ..settings()
+    }
+}
+
+#[test]
+fn every_walk_learns() {
+    for walk in [Walk::Random, Walk::MergeUpdate, Walk::UpdateMerge] {
+        let mut settings = settings();
+        settings.rule.walk = walk;
+        let (_, measures) = run(settings, 40);
+        assert!(measures.local.own_mean < 0.06, "{walk:?}: {measures:?}");
+    }
+}
+
+#[test]
+fn failures_slow_learning_down_but_do_not_stop_it() {
+    let (arena, measures) = run(failing(), 150);
+    assert!(measures.local.own_mean < 0.08, "{measures:?}");
+    // One message a round of those online, whether it arrives or not.
+    assert_eq!(arena.traffic().messages, 180 * 150);
+}
+
+#[test]
+fn parts_tokens_and_votes_learn_too() {
+    let parts = Settings {
+        parts: 4,
+        ..settings()
+    };
+    let tokens = Settings {
+        tokens: Tokens::Randomised {
+            capacity: 10,
+            thrift: 2,
+        },
+        ..failing()
+    };
+    let votes = Settings {
+        cache: 10,
+        ..settings()
+    };
+    for (settings, rounds) in [(parts, 100), (tokens, 150), (votes, 40)] {
+        let (_, measures) = run(settings, rounds);
+        assert!(measures.local.own_mean < 0.08, "{measures:?}");
+    }
+}
+
+#[test]
+fn no_honest_model_is_refused_for_its_age() {
+    for settings in [settings(), failing()] {
+        for walk in [Walk::Random, Walk::MergeUpdate, Walk::UpdateMerge] {
+            let mut settings = settings.clone();
+            settings.rule.walk = walk;
+            assert_eq!(run(settings, 100).0.traffic().refused, 0, "{walk:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_never_enters_a_model() {
+    let settings = Settings {
+        byzantine: 0.3,
+        attack: Some(Attack::NotANumber),
+        ..settings()
+    };
+    let (arena, measures) = run(settings, 40);
+    assert_eq!(arena.traffic().refused, 60 * 40);
+    assert!(measures.local.own_mean < 0.06, "{measures:?}");
+}
+
+#[test]
+fn an_undefended_network_suffers_from_turned_signs() {
+    let settings = Settings {
+        byzantine: 0.4,
+        attack: Some(Attack::SignFlip),
+        ..settings()
+    };
+    let (_, measures) = run(settings, 40);
+    assert!(measures.local.own_mean > 0.1, "{measures:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_models_also_after_a_pause() {
+    let data = data(100);
+    let partition = Partition::new((0..100).map(|row| (vec![row], 0)));
+    let world = World {
+        data: &data,
+        partition: &partition,
+        links: None,
+    };
+    let mut whole = Arena::new(failing(), world).unwrap();
+    (0..30).for_each(|_| whole.step(world));
+    let mut first = Arena::new(failing(), world).unwrap();
+    (0..15).for_each(|_| first.step(world));
+    let mut second = first.clone();
+    (0..15).for_each(|_| second.step(world));
+    for peer in 0..100 {
+        assert_eq!(
+            whole.newest(peer, Kind::Local),
+            second.newest(peer, Kind::Local)
+        );
+    }
+    assert_eq!(whole.traffic(), second.traffic());
+}
+
+#[test]
+fn contradictory_settings_are_refused_with_a_remedy() {
+    let data = data(10);
+    let partition = Partition::new((0..10).map(|row| (vec![row], 0)));
+    let world = World {
+        data: &data,
+        partition: &partition,
+        links: None,
+    };
+    for wrong in [
+        Settings {
+            sampling: Sampling::Graph,
+            ..settings()
+        },
+        Settings {
+            byzantine: 0.2,
+            ..settings()
+        },
+        Settings {
+            parts: 5,
+            ..settings()
+        },
+        Settings {
+            drop: 1.0,
+            ..settings()
+        },
+    ] {
+        assert!(Arena::new(wrong, world).is_err());
+    }
+}
