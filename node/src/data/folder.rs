@@ -1,8 +1,9 @@
 //! The folder of one peer, and the lock that keeps two processes from running it at once.
 
 use super::{
-    KeyError, SecretKey, Store, StoreError,
+    KeyError, PrivateFileError, SecretKey, Store, StoreError,
     genesis::{self, GenesisFileError},
+    private::read_private,
 };
 use hamlet_overlay::genesis::Network;
 use std::{
@@ -90,6 +91,14 @@ impl Folder {
     /// Where the running node is reached.
     pub fn control(&self) -> PathBuf {
         self.0.join("control.json")
+    }
+
+    /// What the running node wrote to [`Folder::control`].
+    ///
+    /// # Errors
+    /// If there is none, it cannot be read, or others can read it too.
+    pub fn read_control(&self) -> Result<String, PrivateFileError> {
+        read_private(&self.control())
     }
 
     /// Locks the folder for this process.

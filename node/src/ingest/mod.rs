@@ -70,16 +70,20 @@ impl Options {
             Format::Ts => rate,
             Format::Bytes => Some(rate.unwrap_or(max_bits_per_s / 10 * 9).max(8)),
         };
+        let bytes_max = usize::try_from(max_bits_per_s / 8 * 2)
+            .unwrap_or(usize::MAX)
+            .clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1);
         Options {
             format,
             bits_per_s,
-            limits: limits::Limits::new(parameters.segment(), parameters.k, SEGMENT_BYTES_MAX),
+            limits: limits::Limits::new(parameters.segment(), parameters.k, bytes_max),
         }
     }
 }
 
-/// The largest payload of a segment, in bytes: 2 s at 4 Mbit/s, a quarter of a second at 32 Mbit/s.
-pub const SEGMENT_BYTES_MAX: usize = 1 << 20;
+/// Between these, in bytes, the largest payload of a segment is what the certificate allows in 2 s; peers
+/// take no larger ones. One shard must hold a whole segment where `k` is 1.
+const SEGMENT_BYTES: (usize, usize) = (64 << 10, 1_000_000);
 
 /// What a source held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,118 @@
+//! The command line.
+
+mod config;
+mod folder;
+mod json;
+mod keygen;
+mod logs;
+mod network;
+mod node;
+mod publish;
+mod signals;
+mod status;
+mod watch;
+
+use crate::{
+    config::LogSettings,
+    failure::{EXIT_CODES, Failure},
+};
+use clap::{Parser, Subcommand};
+
+/// Live streaming that keeps playing while up to 30 % of the peers lie, stall or leave.
+#[derive(Parser, Debug)]
+#[command(
+    name = "hamlet",
+    version,
+    after_help = EXIT_CODES,
+    after_long_help = AFTER_LONG_HELP,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    log: LogSettings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_LONG_HELP: &str = "\
+Try it, on this machine:
+  hamlet network new town --peers 8      make a network: its genesis, and a folder for every peer
+  for peer in town/peer-*; do hamlet node --folder $peer & done
+  hamlet publish --folder town/peer-0 --clip
+  hamlet watch --folder town/peer-5 | ffplay -
+
+Standard output carries data only; logs go to standard error. Every option can also be set in the
+environment, as its help says, and those of a node in hamlet.toml in its data folder.
+
+Exit codes:
+  0  done, or ended by SIGINT or SIGTERM
+  1  failed for another reason than those below
+  2  the command line is wrong
+  3  configuration, genesis, key or data folder are wrong
+  4  the data folder or a port is in use, or the node is publishing already
+  5  the input is not what it was said to be, or breaks off
+  6  the node cannot be reached, or went away
+  7  the network does not take it: no certificate, over the rate, no such stream";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Keygen(keygen::Arguments),
+    Network(network::Arguments),
+    Node(node::Arguments),
+    Publish(publish::Arguments),
+    Watch(watch::Arguments),
+    Status(status::Arguments),
+    Config(config::Arguments),
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    ///
+    /// # Errors
+    /// If it fails; the failure says why, and what to do.
+    pub async fn run(self) -> Result<(), Failure> {
+        let Cli { log, command } = self;
+        match command {
+            Command::Keygen(arguments) => keygen::run(&arguments),
+            Command::Network(arguments) => network::run(&arguments),
+            Command::Node(arguments) => node::run(&log, &arguments).await,
+            Command::Publish(arguments) => publish::run(&log, &arguments).await,
+            Command::Watch(arguments) => watch::run(&log, &arguments).await,
+            Command::Status(arguments) => status::run(&log, &arguments).await,
+            Command::Config(arguments) => config::run(&arguments),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_explained() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        fn check(command: &clap::Command) {
+            assert!(
+                command.get_about().is_some(),
+                "{} has no help",
+                command.get_name()
+            );
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} of {}",
+                    argument.get_id(),
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&command);
+        let codes = EXIT_CODES.lines().skip(1);
+        assert!(codes.into_iter().all(|line| AFTER_LONG_HELP.contains(line)));
+    }
+}

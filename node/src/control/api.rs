@@ -1,0 +1,133 @@
+//! What requests do.
+
+use super::{Door, segments, status::Status};
+use crate::{
+    config::Rate,
+    failure::{Failure, Kind},
+    ingest::Format,
+    playback::{Player, ts_body},
+    uri::{self, StreamUri},
+};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures::TryStreamExt;
+use hamlet_overlay::identity::PeerId;
+use serde::Deserialize;
+use std::io;
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = match self.kind {
+            Kind::Failed | Kind::Configuration => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::InUse => StatusCode::CONFLICT,
+            Kind::Input => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Refused => StatusCode::NOT_FOUND,
+        };
+        (status, Json(self)).into_response()
+    }
+}
+
+fn bad_request(error: impl std::fmt::Display) -> Response {
+    let failure = Failure::new(Kind::Failed, error);
+    (StatusCode::BAD_REQUEST, Json(failure)).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    /// The key of a stream's source.
+    stream: Option<String>,
+}
+
+async fn player(
+    door: &Door,
+    choice: Result<Query<Choice>, QueryRejection>,
+) -> Result<Player, Response> {
+    let Query(choice) = choice.map_err(bad_request)?;
+    let network = door.service.network();
+    let key = choice.stream.map(|key| key.parse::<PeerId>()).transpose();
+    let uri = key.map_err(bad_request)?.map(|stream| StreamUri {
+        network: network.id(),
+        stream,
+    });
+    let stream = uri::choose(uri, network).map_err(|error| Failure::from(error).into_response())?;
+    let player = door.service.playback().play(stream).await;
+    player.map_err(|error| Failure::from(error).into_response())
+}
+
+pub(super) async fn live(
+    State(door): State<Door>,
+    choice: Result<Query<Choice>, QueryRejection>,
+) -> Result<Response, Response> {
+    let body = Body::from_stream(ts_body::bytes(player(&door, choice).await?));
+    let headers = [
+        (header::CONTENT_TYPE, "video/mp2t"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, body).into_response())
+}
+
+pub(super) async fn segments(
+    State(door): State<Door>,
+    choice: Result<Query<Choice>, QueryRejection>,
+) -> Result<Response, Response> {
+    let body = Body::from_stream(segments::encode(player(&door, choice).await?));
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, body).into_response())
+}
+
+pub(super) async fn status(State(door): State<Door>) -> Result<Json<Status>, Failure> {
+    Ok(Json(Status::of(&door.service, door.address).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Publishing {
+    #[serde(default)]
+    format: Format,
+    rate: Option<Rate>,
+}
+
+pub(super) async fn publish(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    query: Result<Query<Publishing>, QueryRejection>,
+    body: Body,
+) -> Result<Response, Response> {
+    let header = headers.get(header::AUTHORIZATION);
+    let allowed = door
+        .token
+        .zip(header)
+        .is_some_and(|(token, header)| token.is_in(header.as_bytes()));
+    if !allowed {
+        let error = "publishing needs the token that is in control.json in the node's data folder";
+        let failure = Failure::new(Kind::Refused, error);
+        return Err((StatusCode::UNAUTHORIZED, Json(failure)).into_response());
+    }
+    let Query(Publishing { format, rate }) = query.map_err(bad_request)?;
+    let input = body.into_data_stream().map_err(io::Error::other);
+    let rate = rate.map(|rate| rate.bits_per_s);
+    let publisher = door.service.publisher();
+    let published = publisher.publish(Box::pin(input), format, rate).await;
+    match published {
+        Ok(published) => Ok(Json(published).into_response()),
+        Err(error) => Err(Failure::from(error).into_response()),
+    }
+}
+
+pub(super) async fn not_found() -> Response {
+    let failure = Failure::new(
+        Kind::Refused,
+        "there is nothing here; see /status.json and /live.ts",
+    );
+    (StatusCode::NOT_FOUND, Json(failure)).into_response()
+}

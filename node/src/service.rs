@@ -1,0 +1,210 @@
+//! A running node: the peer of a data folder, what publishes and plays its streams, and its door on the
+//! loopback interface.
+
+use crate::{
+    config::Settings,
+    control::{self, Access, Server},
+    data::{Folder, Lock, Reservation},
+    driver::{self, DriverConfig, PeerHandle},
+    failure::{Failure, Kind},
+    ingest::publish::Publisher,
+    playback::Playback,
+    uri::StreamUri,
+};
+use hamlet_overlay::{genesis::Network, io::Event};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::{net::TcpListener, sync::broadcast::error::RecvError};
+use tracing::{debug, info, warn};
+
+/// A peer that runs, with what publishes and plays its streams.
+#[derive(Debug)]
+pub struct Service {
+    network: Arc<Network>,
+    handle: PeerHandle,
+    playback: Playback,
+    publisher: Publisher,
+}
+
+impl Service {
+    /// The service around a running peer, which publishes under the numbers given.
+    pub fn new(network: Arc<Network>, handle: PeerHandle, numbers: Reservation) -> Service {
+        Service {
+            playback: Playback::new(handle.clone()),
+            publisher: Publisher::new(&network, handle.clone(), numbers),
+            network,
+            handle,
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The peer.
+    pub fn handle(&self) -> &PeerHandle {
+        &self.handle
+    }
+
+    /// The streams that are received.
+    pub fn playback(&self) -> &Playback {
+        &self.playback
+    }
+
+    /// What publishes this peer's stream.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// The peer's own stream, if it has a certificate.
+    pub fn own_stream(&self) -> Option<StreamUri> {
+        let uri = StreamUri {
+            network: self.network.id(),
+            stream: self.handle.id(),
+        };
+        uri.find(&self.network).ok().map(|_| uri)
+    }
+
+    /// Stops the peer; players come to the end of their streams.
+    pub async fn stop(&self) {
+        self.handle.shutdown().await;
+        self.publisher.release().await;
+    }
+}
+
+/// The node of a data folder, while it runs in this process.
+pub struct Node {
+    service: Arc<Service>,
+    server: Server,
+    access: Access,
+    _lock: Lock,
+}
+
+impl Node {
+    /// Starts the node of a data folder.
+    ///
+    /// # Errors
+    /// If anything in the folder is wrong, the folder or a port is in use, or the peer does not start.
+    pub async fn start(folder: &Folder, settings: &Settings) -> Result<Node, Failure> {
+        let lock = folder.lock()?;
+        let network = Arc::new(folder.network()?);
+        let key = lock.key()?;
+        for uri in &settings.play {
+            uri.find(&network)?;
+        }
+        let numbers = Reservation::begin(lock.store()?, network.id())?;
+        let listener = listen(settings.http).await?;
+
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| Failure::new(Kind::Failed, error))?;
+        let mut config = DriverConfig::new(network.clone(), key.secret(), seed);
+        if let Some(listen) = &settings.listen {
+            config.listen.clone_from(listen);
+        }
+        config.prefer = settings.prefer;
+        config.upload_bits_per_s = settings.upload_limit.map(|rate| rate.bits_per_s);
+        config.publish_from = numbers.next();
+        let handle = driver::start(config).await?;
+        log_events(&handle);
+
+        let service = Arc::new(Service::new(network, handle, numbers));
+        for uri in &settings.play {
+            let stream = uri.find(service.network())?;
+            service.playback.receive(stream).await?;
+        }
+        let token = control::Token::generate()?;
+        let server = control::serve(listener, service.clone(), Some(token.clone()))
+            .map_err(|error| Failure::new(Kind::Failed, error))?;
+        let access = Access::new(server.address(), token);
+        access.write(folder)?;
+        Ok(Node {
+            service,
+            server,
+            access,
+            _lock: lock,
+        })
+    }
+
+    /// The service.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Where players reach it.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Says in the log who this is and where it can be reached.
+    pub fn log_start(&self) {
+        let network = self.service.network();
+        let parameters = network.parameters();
+        info!(
+            name = network.genesis().name,
+            network = %network.id(),
+            peers = network.genesis().founders.len(),
+            clusters = network.clusters().len(),
+            "network"
+        );
+        info!(peer = %self.service.handle.id(), segment_ms = parameters.segment_ms, "node runs");
+        for stream in 0..network.genesis().publishers.len() {
+            if let Some(uri) = StreamUri::of(network, stream as u16) {
+                info!(%uri, player = self.server.player(&uri), "stream");
+            }
+        }
+        info!(
+            status = format!("http://{}/status.json", self.address()),
+            "Ctrl-C ends"
+        );
+    }
+
+    /// Stops it: says farewell to neighbours, lets players come to their end, gives the folder free.
+    pub async fn stop(self, folder: &Folder) {
+        self.service.stop().await;
+        self.server.stop().await;
+        self.access.remove(folder);
+        info!("node ended");
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::AddrInUse => Kind::InUse,
+            _ => Kind::Configuration,
+        };
+        Failure::new(
+            kind,
+            format!(
+                "cannot serve players and commands on {address}: {error}; stop whoever uses the port, or choose another one with --http (port 0 takes a free one)"
+            ),
+        )
+    })
+}
+
+/// Writes what happens to the peer to the log.
+fn log_events(handle: &PeerHandle) {
+    let mut events = handle.events();
+    tokio::spawn(async move {
+        loop {
+            match events.recv().await {
+                Ok((_, Event::Stopped { stream, why })) => {
+                    warn!(
+                        stream,
+                        ?why,
+                        "the stream ended for good: its source misbehaved"
+                    );
+                }
+                Ok((_, Event::Skipped { stream, segment })) => {
+                    info!(
+                        stream,
+                        segment, "a segment did not come in time and was left out"
+                    );
+                }
+                Ok((_, event)) => debug!(?event),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
+}
