@@ -2,8 +2,10 @@
 //!
 //! Every command is a module with its arguments (`Arguments`) and a `run`; this file only chooses.
 
+mod graph;
 mod interrupt;
 mod json;
+mod open;
 mod process;
 mod seeds;
 mod simulate;
@@ -24,11 +26,13 @@ struct Lab {
 
 #[derive(Subcommand)]
 enum Command {
+    Graph(graph::Arguments),
     Simulate(simulate::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
+        Command::Graph(arguments) => graph::run(arguments),
         Command::Simulate(arguments) => simulate::run(arguments),
     };
     outcome.unwrap_or_else(|problem| {
