@@ -13,6 +13,11 @@ mod simulate;
 use clap::{Parser, Subcommand};
 use std::{error::Error, process::ExitCode};
 
+/// Worlds of peers allocate and free all the time, from several threads: this allocator suits that better
+/// than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a command ends with: an exit status, or a problem to tell the user.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 

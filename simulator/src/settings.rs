@@ -32,8 +32,9 @@ pub struct Settings {
 pub enum BehaviourKind {
     /// They follow the protocol.
     Honest,
-    /// They take everything, always claim to be short, and give nothing; see
-    /// [`Silent`](crate::behaviour::Silent).
+    /// They [give nothing](crate::behaviour::Withhold), and ask for no more than they lack.
+    Withholding,
+    /// They [give nothing](crate::behaviour::Withhold) and [ask for everything](crate::behaviour::Beg).
     Silent,
 }
 

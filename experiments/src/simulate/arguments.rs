@@ -87,7 +87,9 @@ pub struct Arguments {
 enum Behavior {
     /// Follow the protocol
     Honest,
-    /// Take everything, always claim to be short, and give nothing
+    /// Give nothing, and ask for no more than they lack
+    Withholding,
+    /// Give nothing, and always ask everybody for everything
     Silent,
 }
 
@@ -144,6 +146,7 @@ impl Arguments {
             byzantine: self.byzantine,
             behaviour: match self.behavior {
                 Behavior::Honest => BehaviourKind::Honest,
+                Behavior::Withholding => BehaviourKind::Withholding,
                 Behavior::Silent => BehaviourKind::Silent,
             },
             signatures,
@@ -173,6 +176,7 @@ impl Arguments {
         let latency = &settings.links.latency;
         let behavior = match settings.behaviour {
             BehaviourKind::Honest => "honest",
+            BehaviourKind::Withholding => "withholding",
             BehaviourKind::Silent => "silent",
         };
         let signer = match settings.signatures {

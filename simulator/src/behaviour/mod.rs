@@ -4,9 +4,11 @@
 //! only. Its behaviour sees every input before the peer does and every output before the world does, and may
 //! change, drop or add any. Behaviours compose by [`Chain`].
 
-mod silent;
+mod beg;
+mod withhold;
 
-pub use silent::Silent;
+pub use beg::Beg;
+pub use withhold::Withhold;
 
 use crate::settings::BehaviourKind;
 use hamlet_overlay::{
@@ -80,7 +82,64 @@ impl BehaviourKind {
     pub fn start(self) -> Option<Box<dyn Behaviour>> {
         match self {
             BehaviourKind::Honest => None,
-            BehaviourKind::Silent => Some(Box::new(Silent::default())),
+            BehaviourKind::Withholding => Some(Box::new(Withhold)),
+            BehaviourKind::Silent => {
+                let both: Vec<Box<dyn Behaviour>> = vec![Box::new(Withhold), Box::<Beg>::default()];
+                Some(Box::new(Chain(both)))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hamlet_overlay::{io::Class, wire::Frame};
+
+    /// Doubles what it sees.
+    struct Twice;
+
+    impl Behaviour for Twice {
+        fn input(&mut self, _: &Place, input: Input, outputs: &mut Vec<Output>) -> Option<Input> {
+            outputs.push(Output::WakeAt(Time::ZERO));
+            Some(input)
+        }
+
+        fn output(&mut self, _: &Place, output: Output, outputs: &mut Vec<Output>) {
+            outputs.extend([output.clone(), output]);
+        }
+    }
+
+    fn send(class: Class) -> Output {
+        Output::Send {
+            to: Vec::new(),
+            frame: Frame::default(),
+            class,
+            segment: 0,
+        }
+    }
+
+    #[test]
+    fn chained_behaviours_see_what_those_before_them_let_out() {
+        let network = crate::world::test_network();
+        let me = network.clusters()[0].members()[0];
+        let view = View::founding(&network, me).unwrap();
+        let at = Place {
+            now: Time::ZERO,
+            me,
+            view: &view,
+        };
+        let outcome = |chain: Vec<Box<dyn Behaviour>>| {
+            let mut chain = Chain(chain);
+            let mut outputs = Vec::new();
+            for class in Class::ALL {
+                chain.output(&at, send(class), &mut outputs);
+            }
+            let sent = outputs.len();
+            assert!(chain.input(&at, Input::Wake, &mut outputs).is_some());
+            (sent, outputs.len() - sent)
+        };
+        assert_eq!(outcome(vec![Box::new(Withhold), Box::new(Twice)]), (4, 1));
+        assert_eq!(outcome(vec![Box::new(Twice), Box::new(Twice)]), (24, 3));
     }
 }

@@ -2,6 +2,11 @@
 
 mod actor;
 mod founding;
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::network as test_network;
 
 use crate::{
     audit::Audit,

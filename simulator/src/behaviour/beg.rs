@@ -1,4 +1,4 @@
-//! Silent peers: they take and never give.
+//! Beggars: whatever they have, they say that they are short of all there is.
 
 use super::{Behaviour, Place};
 use hamlet_overlay::{
@@ -11,17 +11,17 @@ use hamlet_overlay::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Takes everything and gives neither shards nor digests; says that it is short of all there is.
+/// Says that it is short of all there is.
 ///
 /// To its fellows it claims the largest reserve that can be written down, and of every segment that it hears
 /// of it asks everybody for every shard, and once more when the next segment begins.
 #[derive(Default)]
-pub struct Silent {
+pub struct Beg {
     connected: BTreeSet<PeerId>,
     newest: BTreeMap<StreamNumber, SegmentNumber>,
 }
 
-impl Behaviour for Silent {
+impl Behaviour for Beg {
     fn input(&mut self, at: &Place, input: Input, outputs: &mut Vec<Output>) -> Option<Input> {
         match &input {
             Input::Connected(peer) => {
@@ -49,10 +49,6 @@ impl Behaviour for Silent {
     fn output(&mut self, _at: &Place, output: Output, outputs: &mut Vec<Output>) {
         match output {
             Output::Send {
-                class: Class::Digest | Class::Live | Class::Pull | Class::Backlog,
-                ..
-            } => {}
-            Output::Send {
                 to,
                 frame,
                 class: Class::Notice,
@@ -68,7 +64,7 @@ impl Behaviour for Silent {
     }
 }
 
-impl Silent {
+impl Beg {
     fn beg(&self, at: &Place, stream: StreamNumber, segment: SegmentNumber) -> Output {
         let shards = ShardSet::below(at.view.parameters.n);
         let want = |segment| Notice::Want {

@@ -1,0 +1,187 @@
+//! Whole worlds, small enough for every test run.
+
+use super::World;
+use crate::{
+    Figures,
+    settings::{BehaviourKind, LinkSettings, Settings, Signatures},
+};
+use hamlet_overlay::{
+    genesis::{Network, Parameters},
+    time::{Duration, Time},
+};
+
+fn settings(seed: u64) -> Settings {
+    Settings {
+        seed,
+        peers: 16,
+        parameters: Parameters {
+            h: 2,
+            ..Parameters::for_peers(16)
+        },
+        bits_per_s: 200_000,
+        publishing: Duration::from_secs(3),
+        byzantine: 0.0,
+        behaviour: BehaviourKind::Silent,
+        signatures: Signatures::Simulated,
+        links: LinkSettings::default(),
+    }
+}
+
+/// The network of a small world.
+pub fn network() -> Network {
+    World::new(settings(1)).unwrap().scene.network
+}
+
+fn run(settings: Settings) -> (World, Figures) {
+    let mut world = World::new(settings).unwrap();
+    world.run_until(world.end());
+    let figures = world.figures();
+    assert_eq!(world.violations(), []);
+    (world, figures)
+}
+
+#[test]
+fn an_honest_world_is_served_on_time_and_to_the_byte() {
+    let (world, figures) = run(settings(1));
+    assert_eq!(figures.segments_published, 12);
+    assert_eq!(figures.stream_bytes, 75_000);
+    assert_eq!(figures.delivered_ratio, 1.0);
+    assert_eq!(figures.on_time_ratio, 1.0);
+    assert!(figures.bytes_identical);
+    assert!(figures.upload_ratio_mean > 0.9 && figures.upload_ratio_mean < 4.0);
+    let max = figures.latency_ms.max.unwrap();
+    assert!(max > 40.0 && max < 1500.0, "{max} ms");
+    assert!(
+        world.messages.is_empty(),
+        "no message outlives its receivers"
+    );
+}
+
+#[test]
+fn equal_seeds_give_equal_events_and_others_do_not() {
+    let shaky = |seed| Settings {
+        byzantine: 0.2,
+        links: LinkSettings {
+            jitter: Duration::from_millis(9),
+            loss: 0.02,
+            uplink_bits_per_s: Some(4_000_000),
+            ..LinkSettings::default()
+        },
+        ..settings(seed)
+    };
+    let (_, one) = run(shaky(5));
+    let (_, again) = run(shaky(5));
+    let (_, other) = run(shaky(6));
+    assert_eq!(one, again);
+    assert_ne!(one.trace_hash, other.trace_hash);
+    assert!(one.events > 1000);
+}
+
+#[test]
+fn how_far_a_world_is_run_at_once_changes_nothing() {
+    let (_, at_once) = run(settings(2));
+    let mut world = World::new(settings(2)).unwrap();
+    while world.now() < world.end() {
+        world.run_until(world.now() + Duration::from_micros(12_345));
+    }
+    // The last slice may go beyond the end, where peers still wake up: only what was counted compares.
+    let figures = world.figures();
+    assert_eq!(figures.latency_ms, at_once.latency_ms);
+    assert_eq!(figures.delivered_ratio, at_once.delivered_ratio);
+}
+
+#[test]
+fn ed25519_gives_the_same_picture() {
+    let (_, figures) = run(Settings {
+        signatures: Signatures::Ed25519,
+        ..settings(3)
+    });
+    assert_eq!(figures.delivered_ratio, 1.0);
+}
+
+#[test]
+fn silent_peers_are_counted_out_and_cost_the_others_something() {
+    let with = |byzantine, behaviour| {
+        run(Settings {
+            byzantine,
+            behaviour,
+            ..settings(4)
+        })
+        .1
+    };
+    let none = with(0.0, BehaviourKind::Silent);
+    let silent = with(0.25, BehaviourKind::Silent);
+    let posing = with(0.25, BehaviourKind::Honest);
+    assert_eq!(silent.byzantine, 4);
+    assert!(silent.delivered_ratio > 0.9);
+    assert!(silent.upload_ratio_mean > none.upload_ratio_mean);
+    // Byzantine peers that behave are no different from honest ones.
+    assert_eq!(posing.trace_hash, none.trace_hash);
+}
+
+#[test]
+fn who_crashes_is_missed_by_its_neighbours_and_nobody_else_stops() {
+    let quick = LinkSettings {
+        silence: Duration::from_millis(500),
+        ..LinkSettings::default()
+    };
+    let mut world = World::new(Settings {
+        links: quick,
+        ..settings(7)
+    })
+    .unwrap();
+    let victim = (world.scene.source + 1) % 16;
+    let at = Time::ZERO + Duration::from_secs(2);
+    world.crash(victim, at);
+    world.run_until(at + Duration::from_millis(400));
+    assert!(
+        world.links.connected(victim).count() > 0,
+        "nobody noticed yet"
+    );
+    world.run_until(world.end());
+    assert_eq!(world.links.connected(victim).count(), 0);
+    let by_segment = world.ledger.by_segment();
+    let delivered =
+        |range: std::ops::Range<usize>| by_segment[range].iter().map(|of| of.delivered).min();
+    assert_eq!(delivered(0..3), Some(15));
+    assert_eq!(delivered(5..12), Some(14), "all but the one that crashed");
+    assert_eq!(world.violations(), []);
+}
+
+#[test]
+fn an_interrupted_run_counts_only_what_had_time_to_arrive() {
+    let mut world = World::new(settings(1)).unwrap();
+    let first_cut = Time::ZERO + Settings::WARM_UP;
+    world.run_until(first_cut + Settings::DRAIN + Duration::from_millis(1100));
+    let figures = world.figures();
+    assert_eq!(figures.delivered_ratio, 1.0);
+    let mut world = World::new(settings(1)).unwrap();
+    world.run_until(first_cut + Duration::from_millis(10));
+    assert_eq!(
+        world.figures().delivered_ratio,
+        0.0,
+        "nothing had time to arrive"
+    );
+}
+
+#[test]
+fn settings_that_make_no_world_are_refused() {
+    let lonely = Settings {
+        peers: 1,
+        ..settings(1)
+    };
+    let unsure = Settings {
+        byzantine: f64::NAN,
+        ..settings(1)
+    };
+    let uncoded = Settings {
+        parameters: Parameters {
+            k: 0,
+            ..settings(1).parameters
+        },
+        ..settings(1)
+    };
+    for wrong in [lonely, unsure, uncoded] {
+        assert!(World::new(wrong).is_err());
+    }
+}
