@@ -117,11 +117,19 @@ impl From<FolderError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
+        match error {
+            StartError::NotAFounder { .. } => Failure::new(Kind::Configuration, error),
+            StartError::Transport(error) => error.into(),
+        }
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Failure {
         let kind = match &error {
-            StartError::Transport(TransportError::Listen { .. }) => Kind::InUse,
-            StartError::NotAFounder { .. }
-            | StartError::Transport(TransportError::Address { .. }) => Kind::Configuration,
-            StartError::Transport(_) => Kind::Failed,
+            TransportError::Listen { .. } => Kind::InUse,
+            TransportError::Address { .. } => Kind::Configuration,
+            TransportError::FileLimit { .. } | TransportError::Io(_) => Kind::Failed,
         };
         Failure::new(kind, error)
     }

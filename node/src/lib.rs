@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod data;
+pub mod demo;
 pub mod driver;
 pub mod failure;
 pub mod ingest;

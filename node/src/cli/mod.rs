@@ -1,6 +1,7 @@
 //! The command line.
 
 mod config;
+mod demo;
 mod folder;
 mod json;
 mod keygen;
@@ -37,6 +38,9 @@ pub struct Cli {
 
 const AFTER_LONG_HELP: &str = "\
 Try it, on this machine:
+  hamlet demo                            a network in one process, with a stream through it
+
+The same with a process for every peer:
   hamlet network new town --peers 8      make a network: its genesis, and a folder for every peer
   for peer in town/peer-*; do hamlet node --folder $peer & done
   hamlet publish --folder town/peer-0 --clip
@@ -57,6 +61,7 @@ Exit codes:
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Demo(demo::Arguments),
     Keygen(keygen::Arguments),
     Network(network::Arguments),
     Node(node::Arguments),
@@ -74,6 +79,7 @@ impl Cli {
     pub async fn run(self) -> Result<(), Failure> {
         let Cli { log, command } = self;
         match command {
+            Command::Demo(arguments) => demo::run(&log, &arguments).await,
             Command::Keygen(arguments) => keygen::run(&arguments),
             Command::Network(arguments) => network::run(&arguments),
             Command::Node(arguments) => node::run(&log, &arguments).await,

@@ -46,6 +46,11 @@ impl SecretKey {
         Ok(SecretKey(secret))
     }
 
+    /// The key with this secret.
+    pub fn from_secret(secret: [u8; 32]) -> SecretKey {
+        SecretKey(secret)
+    }
+
     /// Reads a key file.
     ///
     /// # Errors
