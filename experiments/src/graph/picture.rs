@@ -71,9 +71,9 @@ impl Picture<'_> {
         let (mut x, y) = (margin, head + SIDE + 48.0);
         for (community, name) in (0u32..).zip(names).take(12) {
             let shown: String = name.chars().take(18).collect();
-            let _ = write!(
+            let _ = writeln!(
                 svg,
-                "<circle cx=\"{:.0}\" cy=\"{:.0}\" r=\"8\" fill=\"{}\"/><text class=\"note\" x=\"{:.0}\" y=\"{:.0}\">{}</text>\n",
+                "<circle cx=\"{:.0}\" cy=\"{:.0}\" r=\"8\" fill=\"{}\"/><text class=\"note\" x=\"{:.0}\" y=\"{:.0}\">{}</text>",
                 x + 8.0,
                 y - 6.0,
                 colour::of_community(community, names.len()),
