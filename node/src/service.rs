@@ -67,8 +67,8 @@ impl Service {
 
     /// Stops the peer; players come to the end of their streams.
     pub async fn stop(&self) {
+        self.publisher.close().await;
         self.handle.shutdown().await;
-        self.publisher.release().await;
     }
 }
 
@@ -186,6 +186,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 fn log_events(handle: &PeerHandle) {
     let mut events = handle.events();
     tokio::spawn(async move {
+        let mut left_out = None;
         loop {
             match events.recv().await {
                 Ok((_, Event::Stopped { stream, why })) => {
@@ -196,10 +197,14 @@ fn log_events(handle: &PeerHandle) {
                     );
                 }
                 Ok((_, Event::Skipped { stream, segment })) => {
-                    info!(
-                        stream,
-                        segment, "a segment did not come in time and was left out"
-                    );
+                    let before = left_out.replace((stream, segment));
+                    // One line for a run of them.
+                    if before != segment.checked_sub(1).map(|last| (stream, last)) {
+                        info!(
+                            stream,
+                            segment, "segments from here on did not come in time"
+                        );
+                    }
                 }
                 Ok((_, event)) => debug!(?event),
                 Err(RecvError::Lagged(_)) => {}

@@ -72,6 +72,7 @@ impl Settings {
 
 /// How the command line and the environment want to log.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Logs")]
 pub struct LogSettings {
     /// Log this much on standard error: error, warn, info, debug or trace, also by module [default: info]
     #[arg(long, env = "HAMLET_LOG", value_name = "LEVEL", global = true, value_parser = parse_level)]

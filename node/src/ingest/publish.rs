@@ -3,14 +3,14 @@
 use super::{Format, IngestError, Input, Options, Summary, run};
 use crate::{
     data::{Reservation, StoreError},
-    driver::{PeerHandle, PublishError},
+    driver::{PeerHandle, PublishError, Stopped},
 };
 use hamlet_overlay::{
     genesis::{Network, Parameters},
     io,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tracing::{info, warn};
 
 /// Segments that may wait for the peer; then the source waits.
@@ -25,6 +25,8 @@ pub struct Publisher {
     max_bits_per_s: Option<u64>,
     /// Held by whoever is publishing.
     numbers: Mutex<Reservation>,
+    /// Becomes true when nobody may publish any more.
+    closed: watch::Sender<bool>,
 }
 
 /// What came of a source.
@@ -72,6 +74,7 @@ impl Publisher {
             max_bits_per_s: certificate.map(|publisher| publisher.max_bits_per_s),
             handle,
             numbers: Mutex::new(numbers),
+            closed: watch::Sender::new(false),
         }
     }
 
@@ -119,7 +122,14 @@ impl Publisher {
             }
             Ok::<(), PublishFailure>(())
         };
-        let (read, passed_on) = tokio::join!(run(input, options, sender), passing_on);
+        let mut closed = self.closed.subscribe();
+        let (read, passed_on) = tokio::select! {
+            both = async { tokio::join!(run(input, options, sender), passing_on) } => both,
+            // A source that is silent must not hold up the node's end.
+            _ = closed.wait_for(|closed| *closed) => {
+                return Err(PublishError::Stopped(Stopped).into());
+            }
+        };
         passed_on?;
         published.source = read?;
         info!(
@@ -130,8 +140,10 @@ impl Publisher {
         Ok(published)
     }
 
-    /// Gives back the numbers that were reserved and not used, once the peer has stopped.
-    pub async fn release(&self) {
+    /// Ends the publishing that is under way, lets nobody publish any more, and gives back the numbers that
+    /// were reserved and not used.
+    pub async fn close(&self) {
+        self.closed.send_replace(true);
         if let Err(error) = self.numbers.lock().await.release() {
             warn!("{error}");
         }
