@@ -274,7 +274,7 @@ impl World {
                     .collect();
                 let cut = Cut {
                     payload: payload.clone(),
-                    random_access: number % 4 == 0,
+                    random_access: number.is_multiple_of(4),
                     cut_unix_ms: 0,
                 };
                 self.input(0, Input::Publish(cut));
