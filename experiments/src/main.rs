@@ -5,6 +5,10 @@
 mod graph;
 mod interrupt;
 mod json;
+<<<<<<< HEAD
+=======
+mod learn;
+>>>>>>> bb68091 (Add hamlet-lab learn: scenarios, curves, baselines, saved networks)
 mod open;
 mod process;
 mod seeds;
@@ -31,14 +35,24 @@ struct Lab {
 
 #[derive(Subcommand)]
 enum Command {
+<<<<<<< HEAD
     Graph(graph::Arguments),
     Simulate(simulate::Arguments),
+=======
+    Learn(Box<learn::Arguments>),
+    Simulate(Box<simulate::Arguments>),
+>>>>>>> bb68091 (Add hamlet-lab learn: scenarios, curves, baselines, saved networks)
 }
 
 fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
+<<<<<<< HEAD
         Command::Graph(arguments) => graph::run(arguments),
         Command::Simulate(arguments) => simulate::run(arguments),
+=======
+        Command::Learn(arguments) => learn::run(*arguments),
+        Command::Simulate(arguments) => simulate::run(*arguments),
+>>>>>>> bb68091 (Add hamlet-lab learn: scenarios, curves, baselines, saved networks)
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("hamlet-lab: {problem}");

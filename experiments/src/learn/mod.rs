@@ -1,0 +1,164 @@
+//! `hamlet-lab learn`: gossip learning in simulation.
+
+mod baselines;
+mod options;
+mod outcome;
+mod plan;
+mod run;
+pub mod saved;
+mod stage;
+mod tell;
+mod wish;
+
+use crate::{Outcome as Ended, interrupt, json, seeds::Seeds};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use options::Options;
+use outcome::Outcome;
+use run::Run;
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Mutex,
+    thread,
+};
+
+/// Lets models walk, merge and learn in a simulated network, and says how good they get.
+///
+/// Examples:
+///
+///   hamlet-lab learn --data spambase.csv.gz --label type --model pegasos --merge mu --delay 1
+///
+///   hamlet-lab learn --data salaries.csv.gz --label 'log10(Salary)' --by Country
+///   --graph caveman:degree=10,between=0.03 --sampler triangles --rounds 3000 --save models
+#[derive(Args)]
+pub struct Arguments {
+    /// A scenario with the same options, as TOML; the command line wins
+    #[arg(value_name = "SCENARIO.toml")]
+    scenario: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+    /// The seed of everything random
+    #[arg(long, default_value_t = 1, help_heading = "Runs")]
+    seed: u64,
+    /// Several seeds, first and last included, side by side: 1..8
+    #[arg(
+        long,
+        value_name = "A..B",
+        conflicts_with = "seed",
+        help_heading = "Runs"
+    )]
+    seeds: Option<Seeds>,
+    /// Go on where an ended run with the same options and outputs was
+    #[arg(long, help_heading = "Runs")]
+    resume: bool,
+    /// Write results as JSON, `-` for the standard output
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    json: Option<PathBuf>,
+    /// Write the curves as CSV
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    csv: Option<PathBuf>,
+    /// Keep the models, to be asked by `hamlet-lab predict`; with several seeds the first seed's
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    save: Option<PathBuf>,
+}
+
+/// Runs all seeds and writes what they found.
+pub fn run(arguments: Arguments) -> Ended {
+    interrupt::listen()?;
+    let scenario = arguments
+        .scenario
+        .as_deref()
+        .map(Options::read)
+        .transpose()?;
+    let options = arguments.options.clone().over(scenario.unwrap_or_default());
+    let seeds: Vec<u64> = match &arguments.seeds {
+        Some(seeds) => seeds.iter().collect(),
+        None => vec![arguments.seed],
+    };
+    let runs = all(&options, &seeds, &arguments)?;
+    let outcomes: Vec<Outcome> = runs.iter().map(|run| run.outcome.clone()).collect();
+    tell::tell(&outcomes);
+    if let Some(path) = &arguments.json {
+        match &outcomes[..] {
+            [one] => json::write(path, one)?,
+            several => json::write(path, &several)?,
+        }
+    }
+    if let Some(path) = &arguments.csv {
+        let written = fs::write(path, outcome::csv(&outcomes));
+        written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    }
+    if let (Some(path), Some(run)) = (&arguments.save, runs.first()) {
+        run.saved.write(path)?;
+    }
+    if outcomes.iter().all(|outcome| outcome.finished) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if state(&arguments, seeds[0], seeds.len()).is_some() {
+        eprintln!("ended early; the same command with --resume goes on");
+    } else {
+        eprintln!("ended early; with --json or --save, --resume could go on");
+    }
+    Ok(ExitCode::from(interrupt::EXIT_STATUS))
+}
+
+/// Where a run is kept while it lasts: beside its output.
+fn state(arguments: &Arguments, seed: u64, seeds: usize) -> Option<PathBuf> {
+    let outputs = [&arguments.save, &arguments.json, &arguments.csv];
+    let beside = outputs
+        .into_iter()
+        .flatten()
+        .find(|path| *path != Path::new("-"))?;
+    let ending = if seeds > 1 {
+        format!("{seed}.state")
+    } else {
+        "state".to_owned()
+    };
+    Some(beside.with_added_extension(ending))
+}
+
+/// Runs the seeds on as many threads as there are processors; the runs in the order of the seeds.
+fn all(
+    options: &Options,
+    seeds: &[u64],
+    arguments: &Arguments,
+) -> Result<Vec<Run>, Box<dyn Error>> {
+    let rounds = options.rounds.unwrap_or(run::ROUNDS);
+    let progress = ProgressBar::new(u64::from(rounds) * seeds.len() as u64);
+    let style = "{bar:30} round {pos}/{len}  {msg}  {elapsed} gone, {eta} left";
+    progress.set_style(ProgressStyle::with_template(style)?);
+    let waiting: Mutex<Vec<u64>> = Mutex::new(seeds.iter().rev().copied().collect());
+    let done: Mutex<Vec<(u64, Result<Run, String>)>> = Mutex::new(Vec::new());
+    let threads = thread::available_parallelism()
+        .map_or(1, |count| count.get())
+        .min(seeds.len());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    // The lock is released before the run: a lock within `while let` would not be.
+                    let next = waiting.lock().map_or(None, |mut waiting| waiting.pop());
+                    let Some(seed) = next.filter(|_| !interrupt::asked()) else {
+                        break;
+                    };
+                    let state = state(arguments, seed, seeds.len());
+                    let run =
+                        run::run(options, seed, state.as_deref(), arguments.resume, &progress);
+                    if let Ok(mut done) = done.lock() {
+                        done.push((seed, run.map_err(|problem| problem.to_string())));
+                    }
+                }
+            });
+        }
+    });
+    progress.finish_and_clear();
+    let mut done = done.into_inner().map_err(|_| "a run ended in a panic")?;
+    done.sort_by_key(|(seed, _)| *seed);
+    Ok(done
+        .into_iter()
+        .map(|(_, run)| run)
+        .collect::<Result<Vec<Run>, String>>()?)
+}

@@ -1,0 +1,167 @@
+//! One run under one seed, from its start or from where it was saved.
+
+use super::{
+    baselines,
+    options::Options,
+    outcome::{Outcome, Point},
+    plan,
+    saved::Saved,
+    stage::Stage,
+};
+use crate::{interrupt, process};
+use hamlet_gossip_learning::arena::{Arena, evaluate, sample};
+use indicatif::ProgressBar;
+use std::{
+    error::Error,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// A killed run loses at most this much work, or ten times what saving takes.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// Rounds of a run that asks for none.
+pub const ROUNDS: u32 = 400;
+const SAMPLE: usize = 100;
+
+/// A finished or interrupted run.
+pub struct Run {
+    /// What it found.
+    pub outcome: Outcome,
+    /// Its models.
+    pub saved: Saved,
+}
+
+/// Whether a round is measured: those whose number has at most two digits before its zeros.
+pub fn is_measured(round: u32) -> bool {
+    let mut step = 1;
+    while round / step >= 100 {
+        step *= 10;
+    }
+    round.is_multiple_of(step)
+}
+
+/// Runs all rounds, or those until Ctrl-C. `state` is where the run is saved every few seconds, and
+/// gone on from if `resume` is set and it is there.
+pub fn run(
+    options: &Options,
+    seed: u64,
+    state: Option<&Path>,
+    resume: bool,
+    progress: &ProgressBar,
+) -> Result<Run, Box<dyn Error>> {
+    let start = Instant::now();
+    let stage = Stage::set(options, seed)?;
+    let world = stage.world();
+    let settings = plan::settings(options, &stage, seed)?;
+    let rounds = options.rounds.unwrap_or(ROUNDS);
+    let mut saved = match state.filter(|path| resume && path.exists()) {
+        Some(path) => {
+            let saved = Saved::read(path)?;
+            let place = path.display();
+            if *saved.arena.settings() != settings || saved.arena.peers() != stage.partition.peers()
+            {
+                let was = &saved.scenario;
+                return Err(format!(
+                    "{place} was saved by a run with other options; go on with the same (only \
+                     --rounds may differ):\n{was}"
+                )
+                .into());
+            }
+            saved
+        }
+        None => Saved {
+            scenario: toml::to_string(options)?,
+            seed,
+            encoder: stage.encoder.clone(),
+            classes: stage.data.classes.clone(),
+            communities: stage.data.communities.clone(),
+            community: (0..stage.partition.peers())
+                .map(|p| stage.partition.community(p))
+                .collect(),
+            arena: Arena::new(settings, world)?,
+            curve: Vec::new(),
+            seconds: (0.0, 0.0),
+        },
+    };
+    let before = saved.seconds.0;
+    progress.inc(u64::from(saved.arena.round().min(rounds)));
+
+    let (mut last_save, mut save_every) = (Instant::now(), SAVE_EVERY);
+    while saved.arena.round() < rounds && !interrupt::asked() {
+        let step = Instant::now();
+        saved.arena.step(world);
+        saved.seconds.1 += step.elapsed().as_secs_f64();
+        let round = saved.arena.round();
+        if is_measured(round) || round == rounds {
+            let peers = sample(
+                &saved.arena,
+                world,
+                options.sample.unwrap_or(SAMPLE),
+                u64::from(round),
+            );
+            let measures = evaluate(&saved.arena, world, &peers);
+            let point = Point::of(round, &measures, saved.arena.traffic());
+            progress.set_message(format!("error {:.4}", point.error_mean));
+            saved.curve.push(point);
+        }
+        progress.inc(1);
+        if let Some(path) = state.filter(|_| last_save.elapsed() > save_every) {
+            let begin = Instant::now();
+            saved.seconds.0 = before + start.elapsed().as_secs_f64();
+            saved.write(path)?;
+            save_every = SAVE_EVERY.max(10 * begin.elapsed());
+            last_save = Instant::now();
+        }
+    }
+    let finished = saved.arena.round() >= rounds;
+    let baselines = if finished {
+        baselines::compute(world, saved.arena.learner(), rounds, seed)
+    } else {
+        baselines::Baselines::default()
+    };
+    saved.seconds.0 = before + start.elapsed().as_secs_f64();
+    match state {
+        Some(path) if !finished => saved.write(path)?,
+        Some(path) if path.exists() => fs::remove_file(path)?,
+        _ => {}
+    }
+    let peers = saved.arena.peers();
+    let text = |wish: &Option<String>, usual: &str| wish.clone().unwrap_or(usual.to_owned());
+    let outcome = Outcome {
+        peers,
+        rounds: saved.arena.round(),
+        finished,
+        model: text(&options.model, plan::usual_model(&stage.data)),
+        merge: text(&options.merge, "mu"),
+        sampler: text(
+            &options.sampler,
+            if options.graph.is_some() {
+                "graph"
+            } else {
+                "uniform"
+            },
+        ),
+        defence: text(&options.defence, "none"),
+        seed,
+        curve: saved.curve.clone(),
+        baselines,
+        wall_seconds: saved.seconds.0,
+        peer_rounds_per_s: f64::from(saved.arena.round()) * peers as f64
+            / saved.seconds.1.max(1e-9),
+        peak_rss_bytes: process::peak_rss_bytes(),
+    };
+    Ok(Run { outcome, saved })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_measured;
+
+    #[test]
+    fn measured_rounds_thin_out() {
+        let rounds: Vec<u32> = (95..=130).filter(|round| is_measured(*round)).collect();
+        assert_eq!(rounds, [95, 96, 97, 98, 99, 100, 110, 120, 130]);
+        assert!(is_measured(1) && is_measured(3000) && !is_measured(3010));
+    }
+}
