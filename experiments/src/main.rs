@@ -5,10 +5,7 @@
 mod graph;
 mod interrupt;
 mod json;
-<<<<<<< HEAD
-=======
 mod learn;
->>>>>>> bb68091 (Add hamlet-lab learn: scenarios, curves, baselines, saved networks)
 mod open;
 mod process;
 mod seeds;
@@ -35,24 +32,16 @@ struct Lab {
 
 #[derive(Subcommand)]
 enum Command {
-<<<<<<< HEAD
-    Graph(graph::Arguments),
-    Simulate(simulate::Arguments),
-=======
+    Graph(Box<graph::Arguments>),
     Learn(Box<learn::Arguments>),
     Simulate(Box<simulate::Arguments>),
->>>>>>> bb68091 (Add hamlet-lab learn: scenarios, curves, baselines, saved networks)
 }
 
 fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
-<<<<<<< HEAD
-        Command::Graph(arguments) => graph::run(arguments),
-        Command::Simulate(arguments) => simulate::run(arguments),
-=======
+        Command::Graph(arguments) => graph::run(*arguments),
         Command::Learn(arguments) => learn::run(*arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),
->>>>>>> bb68091 (Add hamlet-lab learn: scenarios, curves, baselines, saved networks)
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("hamlet-lab: {problem}");

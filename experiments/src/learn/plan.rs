@@ -11,6 +11,9 @@ use hamlet_gossip_learning::{
 };
 use std::error::Error;
 
+/// The name that data sets give to their column of ones.
+const INTERCEPT: &str = "(intercept)";
+
 type Wished<T> = Result<T, Box<dyn Error>>;
 
 /// The settings of the run under `seed`.
@@ -90,7 +93,15 @@ fn learner(options: &Options, data: &Dataset, seed: u64) -> Wished<Learner> {
         return Err(wish.wrong(format!("this model does not fit the label: take {fit}")));
     }
     wish.done()?;
-    Ok(Learner::linear(loss, lambda, step, features, data.task))
+    let mut learner = Learner::linear(loss, lambda, step, features, data.task);
+    if let Learner::Linear(linear) = &mut learner
+        && loss == Loss::Squared
+        && data.features.last().is_some_and(|name| name == INTERCEPT)
+    {
+        let labels = data.train.labels();
+        linear.level = labels.iter().sum::<f32>() / labels.len().max(1) as f32;
+    }
+    Ok(learner)
 }
 
 fn rule(options: &Options) -> Wished<Rule> {

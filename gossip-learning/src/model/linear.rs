@@ -54,6 +54,9 @@ pub struct Linear {
     pub lambda: f32,
     /// How long the steps are.
     pub step: Step,
+    /// What the last weight starts with, where the last column is an intercept: a level that the
+    /// task's description states, so that nobody spends hundreds of rounds on learning it.
+    pub level: f32,
 }
 
 impl Linear {
@@ -86,6 +89,13 @@ impl Model for Linear {
     #[inline]
     fn parameters(&self) -> usize {
         self.features
+    }
+
+    fn start(&self, weights: &mut [f32]) {
+        weights.fill(0.0);
+        if let Some(last) = weights.last_mut() {
+            *last = self.level;
+        }
     }
 
     #[inline]
@@ -141,6 +151,7 @@ mod tests {
             loss,
             lambda,
             step,
+            level: 0.0,
         };
         let (mut weights, mut ages) = (vec![0.0; 2], [0]);
         for (row, label) in rows {
@@ -185,6 +196,7 @@ mod tests {
             loss: Loss::Logistic,
             lambda: 1.0,
             step: Step::Decay,
+            level: 0.0,
         };
         let row = Row::Dense(&[1.0]);
         assert_eq!(model.loss(&[1000.0], row, -1.0), 1000.0);
@@ -201,6 +213,7 @@ mod tests {
             loss: Loss::SquaredSign,
             lambda: 1.0,
             step: Step::Decay,
+            level: 0.0,
         };
         let (mut weights, mut ages) = ([1.0, 1.0], [0, 3]);
         // z = 2, pull = −1; first part: η = 1, shrink 0; second: η = 1/4, shrink 3/4.

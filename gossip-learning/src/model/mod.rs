@@ -62,13 +62,14 @@ pub enum Learner {
 }
 
 impl Learner {
-    /// A linear learner for `task` over `features` columns.
+    /// A linear learner for `task` over `features` columns, which starts from nothing.
     pub fn linear(loss: Loss, lambda: f32, step: Step, features: usize, task: Task) -> Learner {
         let linear = Linear {
             features,
             loss,
             lambda,
             step,
+            level: 0.0,
         };
         match task {
             Task::MultiClass { classes } => Learner::OneVsRest(OneVsRest { linear, classes }),

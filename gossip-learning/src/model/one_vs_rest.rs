@@ -65,6 +65,7 @@ mod tests {
             loss: Loss::Hinge,
             lambda: 0.01,
             step: Step::Decay,
+            level: 0.0,
         };
         let model = OneVsRest { linear, classes: 3 };
         let rows = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
