@@ -9,6 +9,7 @@ use hamlet_overlay::{
     hash::Hash,
     io::{Class, Refusal},
     time::Time,
+    view::Cluster,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -71,6 +72,8 @@ pub struct Figures {
     pub latency_ms: Latency,
     /// What honest peers refused, by kind.
     pub refused: BTreeMap<Refusal, u64>,
+    /// The clusters whose honest receivers got least on time, at most [`WORST_CLUSTERS`]; none if all did.
+    pub worst_clusters: Vec<ClusterFigures>,
     /// The seed of the world.
     pub seed: u64,
     /// Events that happened.
@@ -79,6 +82,22 @@ pub struct Figures {
     pub invariant_violations: u64,
     /// BLAKE3 over all events.
     pub trace_hash: String,
+}
+
+/// How many of the worst clusters are named.
+pub const WORST_CLUSTERS: usize = 3;
+
+/// How the honest receivers of one cluster fared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClusterFigures {
+    /// The cluster's number.
+    pub cluster: u64,
+    /// Its members.
+    pub members: usize,
+    /// How many of them are Byzantine.
+    pub byzantine: usize,
+    /// Segments restored within the deadline, over segments published and honest receivers.
+    pub on_time_ratio: f64,
 }
 
 /// A distribution of latencies, in milliseconds.
@@ -151,7 +170,7 @@ impl Account<'_> {
             segments_published: scene.all_published().len() as u64,
             stream_bytes,
             delivered_ratio: ratio(count(|segment| segment.delivered), owed),
-            on_time_ratio: ratio(count(on_time), owed),
+            on_time_ratio: ratio(on_time(&segments, &receivers), owed),
             repaired_ratio: ratio(count(|segment| segment.repaired), owed),
             bytes_identical: self.ledger.by_segment().iter().all(|of| of.altered == 0),
             upload_ratio_mean: mean(&all_bytes),
@@ -166,6 +185,7 @@ impl Account<'_> {
             connections_per_peer: self.connections as f64 / settings.peers as f64,
             latency_ms: latency(&segments, owed),
             refused: self.refused,
+            worst_clusters: worst_clusters(scene, &segments),
             seed: settings.seed,
             events: self.events,
             invariant_violations: self.violations,
@@ -174,12 +194,40 @@ impl Account<'_> {
     }
 }
 
-fn on_time(segment: &Arrivals) -> u64 {
-    let deadline = Settings::DEADLINE.as_micros();
-    let latencies = segment.latencies_micros.iter();
-    latencies
-        .filter(|&&micros| u128::from(micros) <= deadline)
-        .count() as u64
+/// How many of the segments those receivers restored on time.
+fn on_time(segments: &[&Arrivals], receivers: &[usize]) -> u64 {
+    let of = |segment: &&Arrivals| {
+        let punctual = |&&peer: &&usize| segment.was_on_time(peer);
+        receivers.iter().filter(punctual).count() as u64
+    };
+    segments.iter().map(of).sum()
+}
+
+fn worst_clusters(scene: &Scene, segments: &[&Arrivals]) -> Vec<ClusterFigures> {
+    let figures = |cluster: &Cluster| {
+        let members = cluster.members().iter();
+        let members: Vec<usize> = members
+            .filter_map(|&id| scene.directory.index(id))
+            .collect();
+        let honest = |&peer: &usize| scene.is_honest_receiver(peer);
+        let receivers: Vec<usize> = members.iter().copied().filter(honest).collect();
+        let owed = (segments.len() * receivers.len()) as u64;
+        (owed > 0).then(|| ClusterFigures {
+            cluster: cluster.id,
+            members: members.len(),
+            byzantine: members
+                .iter()
+                .filter(|&&peer| scene.byzantine[peer])
+                .count(),
+            on_time_ratio: ratio(on_time(segments, &receivers), owed),
+        })
+    };
+    let clusters = scene.network.clusters().iter();
+    let mut worst: Vec<ClusterFigures> = clusters.filter_map(figures).collect();
+    worst.retain(|cluster| cluster.on_time_ratio < 1.0);
+    worst.sort_by(|a, b| a.on_time_ratio.total_cmp(&b.on_time_ratio));
+    worst.truncate(WORST_CLUSTERS);
+    worst
 }
 
 fn latency(segments: &[&Arrivals], owed: u64) -> Latency {

@@ -1,5 +1,6 @@
 //! What is counted while a world runs.
 
+use crate::settings::Settings;
 use hamlet_overlay::{io::Class, time::Duration, view::SegmentNumber};
 
 /// What one peer handed to the transport, in bytes, by class.
@@ -29,8 +30,38 @@ pub struct Arrivals {
     pub altered: u64,
     /// How many had to ask for shards.
     pub repaired: u64,
-    /// One bit per peer: whether it has restored the segment.
-    restored: Vec<u64>,
+    /// Who restored the segment, and who did so within the deadline.
+    restored: PeerSet,
+    on_time: PeerSet,
+}
+
+impl Arrivals {
+    /// Whether a peer restored the segment within the deadline.
+    pub fn was_on_time(&self, peer: usize) -> bool {
+        self.on_time.contains(peer)
+    }
+}
+
+/// A set of peers: one bit each.
+#[derive(Clone, Debug, Default)]
+struct PeerSet(Vec<u64>);
+
+impl PeerSet {
+    /// Adds a peer; whether it was new.
+    fn insert(&mut self, peer: usize) -> bool {
+        let (word, bit) = (peer / 64, 1 << (peer % 64));
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        let new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        new
+    }
+
+    fn contains(&self, peer: usize) -> bool {
+        let bits = self.0.get(peer / 64).copied().unwrap_or_default();
+        bits & (1 << (peer % 64)) != 0
+    }
 }
 
 /// Everything that is counted while a world runs.
@@ -55,10 +86,7 @@ impl Ledger {
 
     /// The source published the next segment.
     pub fn published(&mut self) {
-        self.segments.push(Arrivals {
-            restored: vec![0; self.sent.len().div_ceil(64)],
-            ..Arrivals::default()
-        });
+        self.segments.push(Arrivals::default());
     }
 
     /// An honest receiver restored a segment so long after it was cut. Only the first time counts.
@@ -70,11 +98,12 @@ impl Ledger {
         repaired: bool,
     ) {
         if let Some(arrivals) = self.arrivals(number) {
-            let (word, bit) = (&mut arrivals.restored[peer / 64], 1 << (peer % 64));
-            if *word & bit != 0 {
+            if !arrivals.restored.insert(peer) {
                 return;
             }
-            *word |= bit;
+            if after <= Settings::DEADLINE {
+                arrivals.on_time.insert(peer);
+            }
             let micros = after.as_micros().min(u32::MAX.into());
             arrivals.latencies_micros.push(micros as u32);
             arrivals.repaired += u64::from(repaired);

@@ -88,7 +88,7 @@ fn summarise(runs: &[Value]) -> Map<String, Value> {
     for (name, first) in runs[0].as_object().into_iter().flatten() {
         let values: Vec<&Value> = runs.iter().map(|run| &run[name]).collect();
         match name.as_str() {
-            "seed" | "trace_hash" => continue,
+            "seed" | "trace_hash" | "worst_clusters" => continue,
             "latency_ms" => {
                 let mut means = Map::new();
                 let mut worst_of = Map::new();
@@ -171,7 +171,7 @@ mod tests {
         let run = |seed: u64, on_time: f64, p99: Value| {
             json!({
                 "seed": seed, "on_time_ratio": on_time, "upload_ratio_mean": 1.0, "bytes_identical": seed != 2,
-                "latency_ms": { "p50": 1.0, "p99": p99, "max": 3.0 }, "refused": { "duplicate": seed }, "peers": 9,
+                "worst_clusters": [], "latency_ms": { "p50": 1.0, "p99": p99, "max": 3.0 }, "refused": { "duplicate": seed }, "peers": 9,
             })
         };
         let runs = [

@@ -157,6 +157,15 @@ pub fn print(mut to: impl Write, runs: &[Run]) -> io::Result<()> {
         writeln!(to, "{:<24}{count:>12}", format!("refused, {why:?}"))?;
     }
     if let [only] = runs {
+        for cluster in &only.figures.worst_clusters {
+            let name = format!("on time in cluster {}", cluster.cluster);
+            let (ratio, byzantine, members) =
+                (cluster.on_time_ratio, cluster.byzantine, cluster.members);
+            writeln!(
+                to,
+                "{name:<24}{ratio:>12.5}   {byzantine} of {members} Byzantine"
+            )?;
+        }
         writeln!(to, "{:<24}{:>12}", "events", only.figures.events)?;
         writeln!(to, "{:<24}{}", "trace", only.figures.trace_hash)?;
     }

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn chained_behaviours_see_what_those_before_them_let_out() {
-        let network = crate::world::test_network();
+        let network = crate::world::test_scene().network;
         let me = network.clusters()[0].members()[0];
         let view = View::founding(&network, me).unwrap();
         let at = Place {

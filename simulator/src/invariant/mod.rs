@@ -4,6 +4,8 @@ mod bounds;
 mod duty;
 mod order;
 mod origin;
+#[cfg(test)]
+mod tests;
 
 use crate::scene::Scene;
 use hamlet_overlay::{

@@ -6,7 +6,7 @@ mod founding;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use tests::network as test_network;
+pub(crate) use tests::scene as test_scene;
 
 use crate::{
     audit::Audit,

@@ -3,10 +3,11 @@
 use super::World;
 use crate::{
     Figures,
+    scene::Scene,
     settings::{BehaviourKind, LinkSettings, Settings, Signatures},
 };
 use hamlet_overlay::{
-    genesis::{Network, Parameters},
+    genesis::Parameters,
     time::{Duration, Time},
 };
 
@@ -27,9 +28,9 @@ fn settings(seed: u64) -> Settings {
     }
 }
 
-/// The network of a small world.
-pub fn network() -> Network {
-    World::new(settings(1)).unwrap().scene.network
+/// What is true in a small world before anything was published.
+pub fn scene() -> Scene {
+    World::new(settings(1)).unwrap().scene
 }
 
 fn run(settings: Settings) -> (World, Figures) {
