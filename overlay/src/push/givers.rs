@@ -43,6 +43,8 @@ pub(crate) struct Givers {
 struct Slot {
     /// The smoothed share of misses.
     misses: u16,
+    /// Whether it ever gave.
+    gave: bool,
     /// When a silent slot is tried again.
     retry: Time,
     pause: Duration,
@@ -52,6 +54,7 @@ impl Givers {
     pub fn new(k: u8, n: u8) -> Givers {
         let slot = Slot {
             misses: 0,
+            gave: false,
             retry: Time::ZERO,
             pause: PAUSE_MIN,
         };
@@ -61,8 +64,14 @@ impl Givers {
             on_trial: SlotSet::EMPTY,
             strain: 0,
             judged: 0,
-            first_reserve: (k / 5).max(1),
+            first_reserve: super::reserve_max(k),
         }
+    }
+
+    /// Whether the holder of a slot has proved to give and still does.
+    pub fn proven(&self, slot: u8) -> bool {
+        let record = self.slots.get(usize::from(slot));
+        record.is_some_and(|record| record.gave) && !self.silent.contains(slot)
     }
 
     /// The slots called silent.
@@ -92,6 +101,7 @@ impl Givers {
             return;
         };
         if gave {
+            record.gave = true;
             record.misses -= record.misses / 3;
             if self.on_trial.remove(slot) {
                 record.pause = PAUSE_MIN;
@@ -145,6 +155,7 @@ impl Givers {
             if let Some(record) = self.slots.get_mut(usize::from(slot)) {
                 *record = Slot {
                     misses: 0,
+                    gave: false,
                     retry: Time::ZERO,
                     pause: PAUSE_MIN,
                 };

@@ -34,7 +34,7 @@ use crate::{
     digest::{Claim, Equivocation},
     identity::PeerId,
     io::{Class, Event, Refusal, StopReason},
-    links::LinkId,
+    links::{Deal, LinkId},
     message::{Message, Notice, Standing},
     peer::Sizes,
     report::StreamReport,
@@ -56,8 +56,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 pub const WINDOW: u64 = 32;
 /// How many segments whose digest has not come may be begun.
 pub const AHEAD: usize = 6;
-/// The most shards beyond `k` that a receiver may want of every segment.
-const EXTRA_MAX: u8 = 4;
+/// How many shards a link may ask for before it has given anything.
+const FIRST_ALLOWANCE: u16 = 6;
 /// Standings are told at most this often.
 const STANDING_EVERY: Duration = Duration::from_millis(200);
 /// A link may ask for the digests of the past at most this often.
@@ -206,10 +206,9 @@ impl Stream {
 
     fn link(&mut self, link: LinkId) -> &mut LinkState {
         if self.links.len() <= link {
-            let allowance = 4 * u16::from(self.k);
             let new = LinkState {
                 standings: [None; 2],
-                allowance,
+                allowance: FIRST_ALLOWANCE,
                 unanswered: 0,
                 lazy: SlotSet::EMPTY,
                 told_lazy: SlotSet::EMPTY,
@@ -320,6 +319,11 @@ impl Stream {
         self.tell_standing(core);
     }
 
+    /// The source has enough to give: it is no relay of its own stream.
+    fn slots_of_source(&self, deal: &Deal) -> SlotSet {
+        deal.epoch.own.slots_of(self.source)
+    }
+
     fn standing_notice(&self, core: &Core, standing: Standing) -> Notice {
         Notice::Standing {
             stream: self.number,
@@ -340,9 +344,7 @@ impl Stream {
             let away = |slot: &u8| {
                 deal.holders[usize::from(*slot)].is_some_and(|link| !core.links.connected(link))
             };
-            // A source has enough to give; it is no relay of its own stream.
-            let source = deal.epoch.own.slots_of(self.source);
-            standing.silent = standing.silent.union(source);
+            standing.silent = standing.silent.union(self.slots_of_source(&deal));
             standing.silent = standing
                 .silent
                 .union((0..self.n).filter(away).collect::<SlotSet>());
@@ -380,7 +382,7 @@ impl Stream {
         mut standing: Standing,
     ) {
         standing.silent = standing.silent.intersection(SlotSet::below(self.n));
-        standing.extra = standing.extra.min(EXTRA_MAX);
+        standing.extra = standing.extra.min(reserve_max(self.k));
         let known = core.view.epochs().any(|held| held.own.epoch == epoch);
         let [newer, older] = &mut self.link(from).standings;
         match newer {
@@ -494,6 +496,11 @@ impl Stream {
         self.wake = Time::NEVER;
         self.stopped = Some(why);
     }
+}
+
+/// The most shards beyond `k` that a receiver may want of every segment.
+fn reserve_max(k: u8) -> u8 {
+    (k / 8).max(1)
 }
 
 /// How the shards of a segment are dealt to slots.

@@ -13,7 +13,12 @@
 
 use super::{Stream, segment::Ask};
 use crate::{
-    core::Core, links::LinkId, message::Notice, set::ShardSet, time::Time, view::SegmentNumber,
+    core::Core,
+    links::{Deal, LinkId},
+    message::Notice,
+    set::{ShardSet, SlotSet},
+    time::Time,
+    view::SegmentNumber,
 };
 use std::collections::BTreeMap;
 
@@ -155,7 +160,7 @@ impl Stream {
             .digest
             .as_ref()
             .map_or(self.parity, |digest| digest.header().parity);
-        let silent = rotation.shards(self.givers.silent());
+        let silent = rotation.shards(self.no_givers(&deal));
         let owed = rotation.owed(&segment.standing, parity);
         let wanted_inside: ShardSet = deal
             .fellows
@@ -217,7 +222,7 @@ impl Stream {
     fn substitute(&self, core: &Core, number: SegmentNumber, shard: u8) -> Option<Substitute> {
         let segment = self.window.get(&number)?;
         let relay = segment.rotation.slot(shard);
-        let silent = self.givers.silent();
+        let silent = self.no_givers(&segment.deal);
         let answers = |link: LinkId| {
             core.links.connected(link)
                 && self.unanswered(link) < UNANSWERED_MAX
@@ -230,6 +235,11 @@ impl Stream {
                 None => Some(Substitute::Me),
                 Some(link) => answers(link).then_some(Substitute::Fellow(link)),
             })
+    }
+
+    /// Slots that are not asked: silent ones, and those of the source.
+    fn no_givers(&self, deal: &Deal) -> SlotSet {
+        self.givers.silent().union(self.slots_of_source(deal))
     }
 
     fn unanswered(&self, link: LinkId) -> u8 {

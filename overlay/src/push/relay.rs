@@ -1,6 +1,6 @@
 //! Relaying: a shard goes on as soon as it is verified, and requests are answered (P2, P3, P6).
 
-use super::{Stream, duty::LISTS};
+use super::{FIRST_ALLOWANCE, LinkState, Stream, duty::LISTS};
 use crate::{
     core::Core,
     io::{Class, Refusal},
@@ -230,7 +230,8 @@ impl Stream {
         for (link, shards, list) in waiting {
             // A neighbour may not have the list, and a relay must be able to prove the shard.
             let across = deal.outward.contains(&link);
-            if list {
+            if list && self.link(link).allowance > 0 {
+                self.link(link).allowance -= 1;
                 self.give_list(core, number, &[link]);
             }
             let allowed = shards.lowest(self.link(link).allowance.min(64) as u8);
@@ -239,6 +240,7 @@ impl Stream {
                 // What is over the allowance is not remembered: the asker asks again, or another.
                 let exchange = segment.exchange(link);
                 exchange.waits_for = exchange.waits_for.without(shards);
+                exchange.waits_for_list &= !list;
             }
             for shard in allowed.iter() {
                 self.give(core, number, shard, &[link], class, across);
@@ -246,30 +248,31 @@ impl Stream {
         }
     }
 
-    /// Lets links ask for more as the stream goes on: fellows that give for as much as a segment takes,
-    /// others for a little (P6).
+    /// Lets links ask for more as the stream goes on: fellows who give for a shard of every segment, others
+    /// for one now and then (P6). A cluster that lives on its neighbours needs no more than that of each.
     pub(super) fn refill_allowances(&mut self, core: &Core, newest: SegmentNumber) {
         let deal = core.newest_deal();
-        let cap = 4 * u16::from(self.k);
-        for &link in &deal.outward {
-            let state = self.link(link);
-            state.allowance = (state.allowance + 1).min(cap);
-        }
-        let silent = self.givers.silent();
-        let gives = |link: LinkId| {
-            let mut slots =
-                (0..self.n).filter(|&slot| deal.holders[usize::from(slot)] == Some(link));
-            slots.any(|slot| !silent.contains(slot))
-        };
-        let giving: Vec<bool> = deal.fellows.iter().map(|&link| gives(link)).collect();
-        for (&link, gives) in deal.fellows.iter().zip(giving) {
-            let more = if gives {
-                u16::from(self.k)
-            } else {
-                u16::from(newest.is_multiple_of(4))
+        let (small, large) = (FIRST_ALLOWANCE, 2 * u16::from(self.k).max(FIRST_ALLOWANCE));
+        for slot in 0..self.n {
+            let Some(link) = deal.holders[usize::from(slot)] else {
+                continue;
             };
-            let state = self.link(link);
-            state.allowance = (state.allowance + more).min(cap);
+            let (more, cap) = match self.givers.proven(slot) {
+                true => (1, large),
+                false => (u16::from(newest.is_multiple_of(16)), small),
+            };
+            self.link(link).refill(more, cap);
         }
+        if newest.is_multiple_of(4) {
+            for &link in &deal.outward {
+                self.link(link).refill(1, small);
+            }
+        }
+    }
+}
+
+impl LinkState {
+    fn refill(&mut self, more: u16, cap: u16) {
+        self.allowance = self.allowance.max(cap.min(self.allowance + more));
     }
 }
