@@ -95,7 +95,7 @@ impl Stream {
         let soon = core.now + self.answer.timeout() / 4;
         let segment = self.segment(core, number);
         segment.exchange(from).has.insert(shard);
-        if !segment.have.contains(shard) {
+        if !segment.gave.contains(slot) {
             let offers = segment.offers.entry(shard).or_default();
             if offers.len() < OFFERS_MAX && !offers.contains(&from) {
                 offers.push(from);
@@ -118,10 +118,10 @@ impl Stream {
             Some(at) => return self.wake_at(at),
             None => return,
         }
-        let have = segment.have;
+        let (rotation, gave, have) = (segment.rotation, segment.gave, segment.have);
         segment
             .offers
-            .retain(|shard, offers| !have.contains(*shard) && !offers.is_empty());
+            .retain(|&shard, offers| !gave.contains(rotation.slot(shard)) && !offers.is_empty());
         let mut asked = Vec::new();
         for (&shard, offers) in &mut segment.offers {
             if segment
@@ -133,7 +133,7 @@ impl Stream {
             }
         }
         let again = !segment.offers.is_empty();
-        for &(shard, of) in &asked {
+        for &(shard, of) in asked.iter().filter(|(shard, _)| !have.contains(*shard)) {
             segment.asks.insert(
                 shard,
                 Ask {
@@ -147,21 +147,24 @@ impl Stream {
         if again {
             segment.graft_at = Some(overdue);
         }
-        let rotation = segment.rotation;
         for (shard, of) in asked {
             let (stream, slots) = (self.number, Set64::one(rotation.slot(shard)));
             let told = &mut self.link(of).told_lazy;
             *told = told.without(slots);
             core.notify(of, Notice::Eager { stream, slots });
-            core.notify(
-                of,
-                Notice::Want {
-                    stream,
-                    segment: number,
-                    shards: Set64::one(shard),
-                    digest: false,
-                },
-            );
+            // A shard that was restored meanwhile is not needed, but the column is to be mended.
+            if !have.contains(shard) {
+                let shards = Set64::one(shard);
+                core.notify(
+                    of,
+                    Notice::Want {
+                        stream,
+                        segment: number,
+                        shards,
+                        digest: false,
+                    },
+                );
+            }
         }
         if again {
             self.wake_at(overdue);

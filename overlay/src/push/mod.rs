@@ -38,7 +38,7 @@ use crate::{
     message::{Message, Notice, Standing},
     peer::Sizes,
     report::StreamReport,
-    set::SlotSet,
+    set::{ShardSet, SlotSet},
     time::{Duration, Time},
     view::{SegmentNumber, StreamNumber, View},
 };
@@ -106,6 +106,10 @@ struct LinkState {
     standings: [Option<(u64, Standing)>; 2],
     /// How many shards it may still ask for.
     allowance: u16,
+    /// What it asked for of a segment that was not there yet.
+    early: Option<(SegmentNumber, ShardSet)>,
+    /// Whether it ever gave a shard that was verified.
+    gave: bool,
     /// Requests to it that went unanswered since it last answered.
     unanswered: u8,
     /// Slots on which it wants shards announced instead of sent, and those on which we told it so.
@@ -209,6 +213,8 @@ impl Stream {
             let new = LinkState {
                 standings: [None; 2],
                 allowance: FIRST_ALLOWANCE,
+                early: None,
+                gave: false,
                 unanswered: 0,
                 lazy: SlotSet::EMPTY,
                 told_lazy: SlotSet::EMPTY,
@@ -235,18 +241,24 @@ impl Stream {
                     standing,
                     core.now,
                 );
+                segment.late_at = core.now + self.completion.timeout();
                 if self.watching && core.me != self.source {
                     // With fewer relays than shards needed there is nothing to wait for.
                     let enough = rotation.owed(&standing, self.parity).len() >= self.k;
-                    let patience = if enough {
-                        self.completion.timeout()
+                    let at = if enough {
+                        segment.late_at
                     } else {
-                        SHORT_OF_RELAYS
+                        core.now + SHORT_OF_RELAYS
                     };
-                    segment.chase_at = Some(core.now + patience);
-                    self.wake = self.wake.min(core.now + patience);
+                    segment.chase_at = Some(at);
+                    self.wake = self.wake.min(at);
                 }
                 self.wake = self.wake.min(core.now + playout::PATIENCE);
+                for (link, state) in self.links.iter_mut().enumerate() {
+                    if let Some((_, shards)) = state.early.take_if(|(early, _)| *early <= number) {
+                        segment.exchange(link).waits_for = shards;
+                    }
+                }
                 entry.insert(segment)
             }
         }

@@ -11,7 +11,10 @@
 //!
 //! Whoever is asked answers when it can, so a request needs no repeating until it is overdue.
 
-use super::{Stream, segment::Ask};
+use super::{
+    Stream,
+    segment::{Ask, Segment},
+};
 use crate::{
     core::Core,
     links::{Deal, LinkId},
@@ -24,8 +27,8 @@ use std::collections::BTreeMap;
 
 /// How many rounds of requests a segment is worth.
 const ROUNDS_MAX: u8 = 12;
-/// A fellow that left so many requests unanswered in a row is no substitute until it answers one.
-const UNANSWERED_MAX: u8 = 3;
+/// How many shards of a segment are fetched from across for fellows.
+const INSIDE_MAX: u8 = 4;
 
 impl Stream {
     /// Sees to a segment at this time if it is not restored by then.
@@ -50,7 +53,9 @@ impl Stream {
         if segment.restored() || segment.played || !self.watching || segment.rounds >= ROUNDS_MAX {
             return;
         }
-        segment.rounds += 1;
+        let late = now >= segment.late_at;
+        segment.rounds += u8::from(late);
+        let (late_at, backlog) = (segment.late_at, segment.backlog);
         let overdue: Vec<(u8, LinkId)> = segment
             .asks
             .iter()
@@ -60,9 +65,15 @@ impl Stream {
         for (shard, _) in &overdue {
             segment.asks.remove(shard);
         }
-        for (_, of) in overdue {
-            let state = self.link(of);
-            state.unanswered = state.unanswered.saturating_add(1);
+        // A relay, and a neighbour, should have it; a substitute may be waiting for it itself.
+        let deal = segment.deal.clone();
+        let rotation = segment.rotation;
+        for (shard, of) in overdue {
+            let relay = deal.holders[usize::from(rotation.slot(shard))] == Some(of);
+            if relay || deal.outward.contains(&of) {
+                let state = self.link(of);
+                state.unanswered = state.unanswered.saturating_add(1);
+            }
         }
         let mut wants: BTreeMap<LinkId, (ShardSet, bool)> = BTreeMap::new();
         if let Some(link) = self.list_from(core, number) {
@@ -98,7 +109,7 @@ impl Stream {
                 },
             );
         }
-        self.chase_at(number, overdue);
+        self.chase_at(number, if late || backlog { overdue } else { late_at });
     }
 
     /// Asks for the list of leaves when shards wait for it and it should have come.
@@ -122,7 +133,8 @@ impl Stream {
     fn list_from(&mut self, core: &Core, number: SegmentNumber) -> Option<LinkId> {
         let (now, timeout) = (core.now, self.answer.timeout());
         let segment = self.window.get_mut(&number)?;
-        if segment.leaves().is_some() || segment.list_overdue.is_some_and(|at| at > now) {
+        let due = now >= segment.late_at || segment.at_hand().len() >= self.k;
+        if !due || segment.leaves().is_some() || segment.list_overdue.is_some_and(|at| at > now) {
             return None;
         }
         segment.list_overdue = Some(now + timeout);
@@ -143,10 +155,17 @@ impl Stream {
         let at_hand = segment.at_hand();
         let asked: ShardSet = segment.asks.keys().copied().collect();
         let missing = ShardSet::below(self.n).without(at_hand).without(asked);
-        let mut need = self
-            .k
-            .saturating_sub(at_hand.len())
-            .saturating_sub(asked.len());
+        let parity = segment
+            .digest
+            .as_ref()
+            .map_or(self.parity, |digest| digest.header().parity);
+        let silent = rotation.shards(self.no_givers(&deal));
+        let owed = rotation.owed(&segment.standing, parity);
+        // Before they are late, shards that are owed count as good as come.
+        let late = core.now >= segment.late_at || segment.backlog;
+        let expected = if late { at_hand } else { at_hand.union(owed) };
+        let mut need = self.k.saturating_sub(expected.union(asked).len());
+        let missing = missing.without(expected);
         if need > 0 {
             // Some of those asked may turn out to be silent; each round in vain makes that likelier.
             let doubt = if self.givers.knows() {
@@ -156,19 +175,7 @@ impl Stream {
             };
             need += doubt + round.saturating_sub(1).min(3);
         }
-        let parity = segment
-            .digest
-            .as_ref()
-            .map_or(self.parity, |digest| digest.header().parity);
-        let silent = rotation.shards(self.no_givers(&deal));
-        let owed = rotation.owed(&segment.standing, parity);
-        let wanted_inside: ShardSet = deal
-            .fellows
-            .iter()
-            .filter_map(|&fellow| segment.exchanges().nth(fellow))
-            .fold(ShardSet::EMPTY, |all, (_, exchange)| {
-                all.union(exchange.waits_for)
-            });
+        let wanted_inside = self.wanted_inside(segment);
 
         let mut chosen = Vec::new();
         let spare = missing
@@ -198,11 +205,11 @@ impl Stream {
             let link = match substitute {
                 Some(Substitute::Fellow(link)) if need > 0 => Some(link),
                 Some(Substitute::Me) | None if need > 0 => {
-                    self.outward(core, &deal.outward, shard, round)
+                    self.outward(core, &deal.outward, shard, round, &chosen)
                 }
                 // Not needed here, but a fellow relies on this peer for it.
                 _ if wanted_inside.contains(shard) => {
-                    if let Some(link) = self.outward(core, &deal.outward, shard, round) {
+                    if let Some(link) = self.outward(core, &deal.outward, shard, round, &chosen) {
                         chosen.push((shard, link));
                     }
                     continue;
@@ -217,23 +224,35 @@ impl Stream {
         chosen
     }
 
+    /// Shards that fellows who give have asked this peer for in vain; a few.
+    fn wanted_inside(&self, segment: &Segment) -> ShardSet {
+        let gives = |link: LinkId| {
+            let slots =
+                (0..self.n).filter(|&slot| segment.deal.holders[usize::from(slot)] == Some(link));
+            slots.into_iter().any(|slot| self.givers.proven(slot))
+        };
+        segment
+            .exchanges()
+            .filter(|(link, exchange)| !exchange.waits_for.is_empty() && gives(*link))
+            .fold(ShardSet::EMPTY, |all, (_, exchange)| {
+                all.union(exchange.waits_for)
+            })
+            .lowest(INSIDE_MAX)
+    }
+
     /// Who stands in for the relay of a shard: the holder of the first slot after the relay's that is not
     /// silent, or of a later one if that was asked in vain.
     fn substitute(&self, core: &Core, number: SegmentNumber, shard: u8) -> Option<Substitute> {
         let segment = self.window.get(&number)?;
         let relay = segment.rotation.slot(shard);
         let silent = self.no_givers(&segment.deal);
-        let answers = |link: LinkId| {
-            core.links.connected(link)
-                && self.unanswered(link) < UNANSWERED_MAX
-                && !segment.asked(link, shard)
-        };
+        let may = |link: LinkId| core.links.connected(link) && !segment.asked(link, shard);
         (1..self.n)
             .map(|step| (relay + step) % self.n)
             .filter(|&slot| !silent.contains(slot))
             .find_map(|slot| match segment.deal.holders[usize::from(slot)] {
                 None => Some(Substitute::Me),
-                Some(link) => answers(link).then_some(Substitute::Fellow(link)),
+                Some(link) => may(link).then_some(Substitute::Fellow(link)),
             })
     }
 
@@ -246,8 +265,21 @@ impl Stream {
         self.links.get(link).map_or(0, |state| state.unanswered)
     }
 
-    fn outward(&self, core: &Core, links: &[LinkId], shard: u8, round: u8) -> Option<LinkId> {
-        self.best(core, links, usize::from(shard) + usize::from(round))
+    /// Whom to ask across for a shard: requests of one round go to different neighbours.
+    fn outward(
+        &self,
+        core: &Core,
+        links: &[LinkId],
+        shard: u8,
+        round: u8,
+        chosen: &[(u8, LinkId)],
+    ) -> Option<LinkId> {
+        let turn = usize::from(shard) + usize::from(round);
+        let asked = |link: LinkId| chosen.iter().filter(|&&(_, other)| other == link).count();
+        (0..links.len())
+            .map(|step| links[(turn + step) % links.len()])
+            .filter(|&link| core.links.connected(link))
+            .min_by_key(|&link| usize::from(self.unanswered(link)) + asked(link))
     }
 
     /// The connected link with the fewest unanswered requests; among equals the one whose turn it is.

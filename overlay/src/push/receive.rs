@@ -16,8 +16,19 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// How long after a segment was restored a relay may still give its shard without being noted as silent.
+/// How long after a segment was restored, and not before its shards are late, a relay may still give its
+/// shard without being noted as silent.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// A shard that came from somebody who may send it.
+#[derive(Clone, Copy)]
+struct Given {
+    from: LinkId,
+    shard: u8,
+    slot: u8,
+    /// Whether it is the sender's to give; if not, it was asked for.
+    owed: bool,
+}
 
 impl Stream {
     pub fn on_shard(
@@ -29,7 +40,9 @@ impl Stream {
         bytes: Bytes,
     ) -> Result<(), Refusal> {
         self.check_window(number)?;
-        self.check_owed(core, from, number, shard, bytes.len())?;
+        let given = self.check_owed(core, from, number, shard, bytes.len())?;
+        self.segment(core, number);
+        self.note_given(core, number, given);
         let segment = self.segment(core, number);
         match segment.take(from, shard, bytes) {
             Taken::Verified => self.on_verified(core, number, ShardSet::one(shard)),
@@ -51,13 +64,15 @@ impl Stream {
     ) -> Result<(), Refusal> {
         let number = signed.header.segment;
         self.check_not_past(number)?;
-        self.check_owed(core, from, number, shard, bytes.len())?;
-        let known = self
-            .window
-            .get(&number)
-            .filter(|segment| segment.have.contains(shard) && segment.signed() == Some(&signed));
-        if let Some(slot) = known.map(|segment| segment.rotation.slot(shard)) {
-            self.prune(core, from, slot);
+        let given = self.check_owed(core, from, number, shard, bytes.len())?;
+        let again = self.note_given(core, number, given);
+        if self.window.get(&number).is_some_and(|segment| {
+            segment.have.contains(shard) && segment.signed() == Some(&signed)
+        }) {
+            // What this peer restored itself makes nobody's gift superfluous.
+            if again {
+                self.prune(core, from, given.slot);
+            }
             return Err(Refusal::Duplicate);
         }
         let own = leaf(&bytes);
@@ -69,6 +84,7 @@ impl Stream {
         };
         let root = root.ok_or(Refusal::Mismatch)?;
         self.admit(core, Claim { signed, root })?;
+        self.note_given(core, number, given);
         let segment = self.segment(core, number);
         let unlisted = segment
             .digest
@@ -82,6 +98,7 @@ impl Stream {
             _ => false,
         };
         segment.take_proven(shard, bytes, proof);
+        self.link(from).gave = true;
         if listed {
             self.on_list(core, number);
         }
@@ -146,53 +163,62 @@ impl Stream {
         }
     }
 
-    /// Whether a shard was owed to this peer by its sender, or asked of it.
+    /// Whether a shard is owed to this peer by its sender, or was asked of it.
     fn check_owed(
-        &mut self,
-        core: &mut Core,
+        &self,
+        core: &Core,
         from: LinkId,
         number: SegmentNumber,
         shard: u8,
         len: usize,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Given, Refusal> {
         if shard >= self.n || len > core.coder.shard_len(self.max_segment_bytes) {
             return Err(Refusal::Malformed);
         }
-        let now = core.now;
         // A segment that is not there yet is looked at as if it were; nothing is begun for a stranger.
-        let (deal, slot) = match self.window.get(&number) {
-            Some(segment) => (segment.deal.clone(), segment.rotation.slot(shard)),
-            None => (
-                core.deal(self.number, number),
-                rotation_of(core, self.number, number).slot(shard),
-            ),
+        let known = self.window.get(&number);
+        let rotation = match known {
+            Some(segment) => segment.rotation,
+            None => rotation_of(core, self.number, number),
         };
-        let relays = deal.relays(from, slot);
+        let deal = known.map_or_else(
+            || core.deal(self.number, number),
+            |segment| segment.deal.clone(),
+        );
+        let slot = rotation.slot(shard);
         let source = core.links.get(from).peer == self.source && deal.mine.contains(slot);
+        let owed = source || deal.relays(from, slot);
+        match owed || known.is_some_and(|segment| segment.asked(from, shard)) {
+            true => Ok(Given {
+                from,
+                shard,
+                slot,
+                owed,
+            }),
+            false => Err(Refusal::NotOwed),
+        }
+    }
+
+    /// Notes that a shard came of a segment that is there. Whether its slot had already given it.
+    fn note_given(&mut self, core: &Core, number: SegmentNumber, given: Given) -> bool {
+        let Given {
+            from,
+            shard,
+            slot,
+            owed,
+        } = given;
         let Some(segment) = self.window.get_mut(&number) else {
-            return if relays || source {
-                Ok(())
-            } else {
-                Err(Refusal::NotOwed)
-            };
+            return false;
         };
-        let exchange = segment.exchange(from);
-        exchange.has.insert(shard);
-        let asked = exchange.asked.contains(shard);
-        if relays {
-            segment.gave.insert(slot);
-        }
+        segment.exchange(from).has.insert(shard);
         if let Some(ask) = segment.asks.get(&shard).filter(|ask| ask.of == from) {
-            let took = now.since(ask.at);
+            self.answer.sample(core.now.since(ask.at));
             segment.asks.remove(&shard);
-            self.answer.sample(took);
-            self.link(from).unanswered = 0;
+            if let Some(state) = self.links.get_mut(from) {
+                state.unanswered = 0;
+            }
         }
-        if relays || source || asked {
-            Ok(())
-        } else {
-            Err(Refusal::NotOwed)
-        }
+        owed && !segment.gave.insert(slot)
     }
 
     /// Accepts a claim about a segment: at most one signature is checked.
@@ -327,7 +353,7 @@ impl Stream {
             .digest
             .as_ref()
             .map_or(ShardSet::EMPTY, |d| rotation.given_out(d.header().parity));
-        segment.judge_at = Some(now + GRACE);
+        segment.judge_at = Some(now.max(segment.late_at) + GRACE);
         let own = rotation
             .shards(deal.mine)
             .intersection(given_out)

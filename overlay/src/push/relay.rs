@@ -1,6 +1,6 @@
 //! Relaying: a shard goes on as soon as it is verified, and requests are answered (P2, P3, P6).
 
-use super::{FIRST_ALLOWANCE, LinkState, Stream, duty::LISTS};
+use super::{AHEAD, FIRST_ALLOWANCE, LinkState, Stream, duty::LISTS};
 use crate::{
     core::Core,
     io::{Class, Refusal},
@@ -188,7 +188,14 @@ impl Stream {
     ) -> Result<(), Refusal> {
         let shards = shards.intersection(ShardSet::below(self.n));
         let Some(segment) = self.window.get_mut(&number) else {
-            return Err(Refusal::OutOfWindow);
+            let soon = self.newest.is_some_and(|newest| {
+                (newest..newest.saturating_add(AHEAD as u64)).contains(&number)
+            });
+            if !soon {
+                return Err(Refusal::OutOfWindow);
+            }
+            self.link(from).early = Some((number, shards));
+            return Ok(());
         };
         let exchange = segment.exchange(from);
         // What was given before may have been lost on the way.
@@ -263,10 +270,14 @@ impl Stream {
             };
             self.link(link).refill(more, cap);
         }
-        if newest.is_multiple_of(4) {
-            for &link in &deal.outward {
-                self.link(link).refill(1, small);
+        if newest.is_multiple_of(8) {
+            for state in &mut self.links {
+                state.unanswered /= 2;
             }
+        }
+        for &link in &deal.outward {
+            let due = self.link(link).gave || newest.is_multiple_of(4);
+            self.link(link).refill(u16::from(due), small);
         }
     }
 }

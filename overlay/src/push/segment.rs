@@ -83,6 +83,8 @@ pub(crate) struct Segment {
     pub graft_at: Option<Time>,
     /// When to ask for what is missing.
     pub chase_at: Option<Time>,
+    /// When what was owed and has not come is late.
+    pub late_at: Time,
     /// Whether it was there before this peer came: nobody owed it anything of it.
     pub backlog: bool,
     /// Whether it was handed out or left out.
@@ -133,6 +135,7 @@ impl Segment {
             offers: BTreeMap::new(),
             graft_at: None,
             chase_at: None,
+            late_at: now,
             backlog: false,
             played: false,
         }
