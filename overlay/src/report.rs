@@ -20,6 +20,7 @@ pub struct Report {
     /// What was not accepted, by kind, over all senders.
     pub refused: BTreeMap<Refusal, u64>,
     /// What was not accepted, by sender; of senders that share a link with this peer only.
+    #[serde(serialize_with = "by_text")]
     pub refused_from: BTreeMap<PeerId, BTreeMap<Refusal, u64>>,
     /// Links that are wanted, and those connected.
     pub links_wanted: usize,
@@ -52,4 +53,12 @@ pub struct StreamReport {
     pub silent_slots: Vec<u8>,
     /// Why the stream ended, if it did.
     pub stopped: Option<String>,
+}
+
+/// Writes keys of peers as text, since formats like JSON take no other keys.
+fn by_text<S: serde::Serializer, T: Serialize>(
+    map: &BTreeMap<PeerId, T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(map.iter().map(|(peer, value)| (peer.to_string(), value)))
 }

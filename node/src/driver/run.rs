@@ -104,11 +104,14 @@ impl<T: Transport> Driver<T> {
             }
             self.parts.transport.flush();
         };
-        if let End::Farewell(done) = end {
-            self.parts.transport.close().await;
-            if let Some(done) = done {
-                // Whoever asked may have gone.
-                let _ = done.send(());
+        match end {
+            End::Silence => self.parts.transport.vanish(),
+            End::Farewell(done) => {
+                self.parts.transport.close().await;
+                if let Some(done) = done {
+                    // Whoever asked may have gone.
+                    let _ = done.send(());
+                }
             }
         }
     }

@@ -147,6 +147,9 @@ pub trait Transport: Send + 'static {
     /// What was counted so far.
     fn report(&self) -> TransportReport;
 
+    /// Ends at once without a word to anybody, as if the process had been killed.
+    fn vanish(self);
+
     /// Sends what is urgent, says farewell and closes all connections.
     fn close(self) -> impl Future<Output = ()> + Send;
 }

@@ -1,6 +1,10 @@
 //! Puts the libp2p swarm together.
 
-use super::{SwarmConfig, identity, quic::Quic, wire::CountingTcp};
+use super::{
+    SwarmConfig, identity,
+    quic::Quic,
+    wire::{CountingTcp, Silence},
+};
 use crate::transport::{TransportError, counters::Counters};
 use libp2p::{
     Multiaddr, Swarm, Transport as _,
@@ -37,6 +41,7 @@ pub struct Behaviour {
 pub fn build(
     config: &SwarmConfig,
     counters: &Arc<Counters>,
+    silence: &Silence,
 ) -> Result<Swarm<Behaviour>, TransportError> {
     let keypair = identity::keypair(config.secret);
     let noise = noise::Config::new(&keypair).map_err(std::io::Error::other)?;
@@ -53,8 +58,13 @@ pub fn build(
         .multiplex(muxer)
         .timeout(HANDSHAKE_TIMEOUT)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let quic = Quic::new(&keypair, STREAMS_PER_CONNECTION, counters.clone())?
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let quic = Quic::new(
+        &keypair,
+        STREAMS_PER_CONNECTION,
+        counters.clone(),
+        silence.clone(),
+    )?
+    .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let transport = quic
         .or_transport(tcp)
         .map(|either, _| either.into_inner())

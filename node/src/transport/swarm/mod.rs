@@ -42,6 +42,7 @@ use tokio::{
     task::AbortHandle,
     time::Instant,
 };
+use wire::Silence;
 
 /// Events that may wait for the driver.
 const EVENTS: usize = 1024;
@@ -98,6 +99,7 @@ pub struct Swarm {
     cap: Option<Arc<Bucket>>,
     shape: LinkShape,
     listening: Vec<String>,
+    silence: Silence,
     task: AbortHandle,
 }
 
@@ -128,8 +130,9 @@ impl Swarm {
                 .upload_bits_per_s
                 .map(|rate| Arc::new(Bucket::new(rate))),
         );
+        let silence = Silence::default();
         let (task, listening) =
-            Task::start(config, inbox, command_receiver, connected.clone()).await?;
+            Task::start(config, inbox, command_receiver, connected.clone(), &silence).await?;
         Ok(Swarm {
             links: BTreeMap::new(),
             filled: Vec::new(),
@@ -140,6 +143,7 @@ impl Swarm {
             cap,
             shape,
             listening,
+            silence,
             task: tokio::spawn(task.run()).abort_handle(),
         })
     }
@@ -225,6 +229,10 @@ impl Transport for Swarm {
 
     fn report(&self) -> TransportReport {
         self.counters.report(self.connected.load(Relaxed))
+    }
+
+    fn vanish(self) {
+        self.silence.fall();
     }
 
     async fn close(mut self) {

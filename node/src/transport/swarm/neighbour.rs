@@ -3,7 +3,7 @@
 use crate::transport::link::{Gates, Outbox};
 use libp2p::{Multiaddr, swarm::ConnectionId};
 use rand_core::Rng;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{task::AbortHandle, time::Instant};
 
 /// The first pause before something is tried again.
@@ -13,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long the peer with the higher key waits for the other's dial.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Connections made within this time of each other come from both sides having dialled at once.
-const AT_ONCE: Duration = Duration::from_secs(4);
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// A link that was up for so long has proved itself: the next failure is the first again.
 const PROVED: Duration = Duration::from_secs(20);
 
@@ -146,7 +146,8 @@ impl Neighbour {
             }
         }
         if lower {
-            fresh.sort_unstable();
+            // Of two that the same side made, the newer one is the one that it still knows.
+            fresh.sort_unstable_by_key(|&(dialer, id)| (dialer, Reverse(id)));
             surplus.extend(fresh.into_iter().skip(1).map(|(_, id)| id));
         }
         surplus

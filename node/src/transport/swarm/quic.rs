@@ -5,7 +5,7 @@
 //! many. On the wire this is libp2p's QUIC (`/quic-v1` with the libp2p TLS certificate): either end may
 //! be libp2p-quic. Not supported, since nobody here uses them: hole punching and moving to another address.
 
-use super::wire::CountingRuntime;
+use super::wire::{CountingRuntime, Silence};
 use crate::transport::counters::Counters;
 use futures::{
     FutureExt,
@@ -24,18 +24,20 @@ use libp2p::{
     tls,
 };
 use quinn::{
-    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, RecvStream,
-    SendStream, ServerConfig, TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint,
+    EndpointConfig, IdleTimeout, RecvStream, SendStream, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
     rustls::pki_types::CertificateDer,
 };
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng, SeedableRng};
 use socket2::{Domain, Socket, Type};
 use std::{
     collections::VecDeque,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -49,11 +51,36 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Packets that may come before the other side acknowledges them, and how long it may take its time.
 const ACK_EVERY_PACKETS: u32 = 16;
 const ACK_DELAY: Duration = Duration::from_millis(20);
+/// The length of connections' names, in bytes.
+const CONNECTION_ID_BYTES: usize = 8;
 /// What the system is asked to hold of a socket's datagrams; a segment comes from many sides at once.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 
 type Opening = BoxFuture<'static, io::Result<(PeerId, Connection)>>;
 type Event = TransportEvent<Opening, io::Error>;
+
+/// Names connections at random. Quinn's own generator takes names made by the process before for noise,
+/// to which it does not answer; with this one it tells the other side that its connection is dead.
+struct ConnectionIds(Arc<Mutex<ChaCha12Rng>>);
+
+impl ConnectionIdGenerator for ConnectionIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut name = [0; CONNECTION_ID_BYTES];
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(&mut name);
+        ConnectionId::new(&name)
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
 
 /// QUIC as a libp2p transport.
 pub struct Quic {
@@ -77,7 +104,12 @@ struct Listener {
 
 impl Quic {
     /// QUIC under this key, with so many streams that the other side may open on a connection.
-    pub fn new(keypair: &Keypair, streams: u32, counters: Arc<Counters>) -> io::Result<Quic> {
+    pub fn new(
+        keypair: &Keypair,
+        streams: u32,
+        counters: Arc<Counters>,
+        silence: Silence,
+    ) -> io::Result<Quic> {
         let client = tls::make_client_config(keypair, None).map_err(io::Error::other)?;
         let client = QuicClientConfig::try_from(client).map_err(io::Error::other)?;
         let server = tls::make_server_config(keypair).map_err(io::Error::other)?;
@@ -94,9 +126,14 @@ impl Quic {
             .map(|secret| ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &secret))
             .ok_or_else(|| io::Error::other("this kind of key derives no secrets"))?;
         let mut endpoint = EndpointConfig::new(Arc::new(reset_key));
-        endpoint.supported_versions(vec![1]);
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        let random = Arc::new(Mutex::new(ChaCha12Rng::from_seed(seed)));
+        endpoint
+            .supported_versions(vec![1])
+            .cid_generator(move || Box::new(ConnectionIds(random.clone())));
         Ok(Quic {
-            runtime: Arc::new(CountingRuntime(counters)),
+            runtime: Arc::new(CountingRuntime { counters, silence }),
             client,
             server,
             endpoint,

@@ -5,6 +5,7 @@ use super::{
     build::{self, Behaviour, BehaviourEvent},
     identity, incoming,
     neighbour::{Dialer, LinkTasks, Neighbour},
+    wire::Silence,
 };
 use crate::transport::{
     TransportError, TransportEvent, TransportKind,
@@ -91,8 +92,9 @@ impl Task {
         inbox: Inbox,
         commands: mpsc::UnboundedReceiver<Command>,
         connected: Arc<AtomicUsize>,
+        silence: &Silence,
     ) -> Result<(Task, Vec<String>), TransportError> {
-        let mut swarm = build::build(&config, &inbox.counters)?;
+        let mut swarm = build::build(&config, &inbox.counters, silence)?;
         let mut addresses = BTreeMap::new();
         for (&peer, texts) in &config.addresses {
             let mut parsed: Vec<Multiaddr> = Vec::with_capacity(texts.len());

@@ -1,5 +1,5 @@
 //! Counts what the sockets send and receive, at the last place before the system: UDP payloads under
-//! QUIC, and what is written to and read from TCP sockets under Noise.
+//! QUIC, and what is written to and read from TCP sockets under Noise. Here a peer can also be silenced.
 
 use crate::transport::counters::{Counters, add};
 use futures::io::{AsyncRead, AsyncWrite};
@@ -12,14 +12,34 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Instant,
 };
 
+/// Whether a peer's UDP sockets keep silent, like those of a process that was killed: QUIC's farewells
+/// are not sent. TCP's are sent by the system even then.
+#[derive(Clone, Debug, Default)]
+pub struct Silence(Arc<AtomicBool>);
+
+impl Silence {
+    /// Nothing is sent from now on.
+    pub fn fall(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// Quinn's runtime on tokio, with sockets that count.
 #[derive(Debug)]
-pub struct CountingRuntime(pub Arc<Counters>);
+pub struct CountingRuntime {
+    /// Where they count.
+    pub counters: Arc<Counters>,
+    /// When they stop.
+    pub silence: Silence,
+}
 
 impl Runtime for CountingRuntime {
     fn new_timer(&self, at: Instant) -> Pin<Box<dyn AsyncTimer>> {
@@ -33,7 +53,8 @@ impl Runtime for CountingRuntime {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         Ok(Arc::new(CountingUdp {
             socket: TokioRuntime.wrap_udp_socket(socket)?,
-            counters: self.0.clone(),
+            counters: self.counters.clone(),
+            silence: self.silence.clone(),
         }))
     }
 }
@@ -42,6 +63,7 @@ impl Runtime for CountingRuntime {
 struct CountingUdp {
     socket: Arc<dyn AsyncUdpSocket>,
     counters: Arc<Counters>,
+    silence: Silence,
 }
 
 impl AsyncUdpSocket for CountingUdp {
@@ -50,6 +72,9 @@ impl AsyncUdpSocket for CountingUdp {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if self.silence.0.load(Relaxed) {
+            return Ok(());
+        }
         self.socket.try_send(transmit)?;
         add(
             &self.counters.wire_sent_bytes,

@@ -1,0 +1,113 @@
+//! Whole peers over real connections: streams pass, peers die and come back.
+
+mod common;
+
+use common::*;
+use hamlet_node::{driver::PublishError, transport::TransportKind};
+use hamlet_overlay::io;
+use std::time::Duration;
+
+const PEERS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_reaches_every_peer_over_either_protocol() {
+    for kind in [TransportKind::Quic, TransportKind::Tcp] {
+        let network = found(PEERS, kind);
+        let mut peers = Vec::new();
+        for number in 0..PEERS {
+            peers.push(start(&network, number, 0).await);
+        }
+        let mut readers = Vec::new();
+        for peer in &peers {
+            linked(peer, 0).await;
+            readers.push(peer.subscribe(0).await.unwrap());
+        }
+        for place in 0..8 {
+            let segment = peers[0].publish(cut(place)).await.unwrap();
+            assert_eq!(segment, place as u64);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        for reader in &mut readers {
+            for place in 0..8u64 {
+                assert_eq!(next(reader, 0).await, place, "{kind:?}");
+            }
+        }
+        let status = peers[1].status().await.unwrap();
+        assert!(status.transport.connections > 0);
+        assert!(status.transport.wire_sent_bytes > status.transport.sent_bytes_total());
+        assert!(serde_json::to_string(&status).is_ok());
+        for peer in &peers {
+            peer.shutdown().await;
+            assert!(peer.status().await.is_err());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_peer_comes_back_into_the_stream() {
+    let network = found(PEERS, TransportKind::Quic);
+    let mut peers = Vec::new();
+    for number in 0..PEERS {
+        peers.push(start(&network, number, 0).await);
+    }
+    for peer in &peers {
+        linked(peer, 0).await;
+    }
+    let victim = peers.pop().unwrap();
+    let mut place = 0;
+    for _ in 0..4 {
+        peers[0].publish(cut(place)).await.unwrap();
+        place += 1;
+    }
+    victim.kill().await;
+    assert!(victim.status().await.is_err());
+    let returned = start(&network, PEERS - 1, 0).await;
+    let mut reader = returned.subscribe(0).await.unwrap();
+    linked(&returned, 0).await;
+    // It joins in mid-stream, at a segment of its choice, and misses nothing from there.
+    let publishing = async {
+        for _ in 0..40 {
+            peers[0].publish(cut(place)).await.unwrap();
+            place += 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let reading = async {
+        let first = next(&mut reader, 0).await;
+        for number in first + 1..first + 10 {
+            assert_eq!(next(&mut reader, 0).await, number);
+        }
+    };
+    tokio::join!(publishing, reading);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_is_for_those_who_may_and_within_their_rate() {
+    let network = found(PEERS, TransportKind::Quic);
+    let source = start(&network, 0, 17).await;
+    let other = start(&network, 1, 0).await;
+    assert_eq!(
+        other.publish(cut(0)).await,
+        Err(PublishError::Refused(io::PublishError::NotAPublisher))
+    );
+    // Numbers go on where they were left.
+    assert_eq!(source.publish(cut(0)).await, Ok(17));
+    let mut large = cut(1);
+    large.payload = vec![1; 200_000].into();
+    let mut refused = None;
+    for _ in 0..100 {
+        if let Err(error) = source.publish(large.clone()).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    assert!(
+        matches!(
+            refused,
+            Some(PublishError::Refused(
+                io::PublishError::OverRate { .. } | io::PublishError::Size { .. }
+            ))
+        ),
+        "{refused:?}"
+    );
+}
