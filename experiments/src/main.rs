@@ -7,7 +7,9 @@ mod interrupt;
 mod json;
 mod learn;
 mod open;
+mod privacy;
 mod process;
+mod report;
 mod seeds;
 mod simulate;
 
@@ -34,6 +36,7 @@ struct Lab {
 enum Command {
     Graph(Box<graph::Arguments>),
     Learn(Box<learn::Arguments>),
+    Report(report::Arguments),
     Simulate(Box<simulate::Arguments>),
 }
 
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
         Command::Graph(arguments) => graph::run(*arguments),
         Command::Learn(arguments) => learn::run(*arguments),
+        Command::Report(arguments) => report::run(arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),
     };
     outcome.unwrap_or_else(|problem| {

@@ -94,7 +94,7 @@ enum Mark {
 }
 
 /// The most peers of a drawing: more make a blot.
-pub const MAX_DRAWN: usize = 5_000;
+pub const MAX_DRAWN: usize = 10_000;
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Outcome {

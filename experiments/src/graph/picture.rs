@@ -97,8 +97,8 @@ impl Picture<'_> {
                 self.positions[peer as usize].map(|at| radius + at * (SIDE - 2.0 * radius));
             (x, y)
         };
-        let path = |class: &str, links: &[(u32, u32)]| {
-            let mut path = format!("<path class=\"{class}\" d=\"");
+        let path = |class: &str, links: &[(u32, u32)], opacity: f32| {
+            let mut path = format!("<path class=\"{class}\" opacity=\"{opacity:.2}\" d=\"");
             for (a, b) in links {
                 let ((x1, y1), (x2, y2)) = (at(*a), at(*b));
                 let _ = write!(
@@ -111,8 +111,10 @@ impl Picture<'_> {
         };
         let width = (radius / 5.0).clamp(0.5, 1.6);
         let mut body = format!("<g stroke-width=\"{width:.2}\">\n");
-        body.push_str(&path("link", &self.links.plain));
-        body.push_str(&path("marked", &self.links.marked));
+        // Thousands of marked links would hide the peers.
+        let opacity = (20.0 / (self.links.marked.len() as f32 + 1.0).sqrt()).clamp(0.2, 1.0);
+        body.push_str(&path("link", &self.links.plain, 1.0));
+        body.push_str(&path("marked", &self.links.marked, opacity));
         let _ = write!(
             body,
             "</g>\n<g class=\"peer\" stroke-width=\"{:.2}\">\n",

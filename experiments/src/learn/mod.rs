@@ -1,21 +1,26 @@
 //! `hamlet-lab learn`: gossip learning in simulation.
 
-mod baselines;
+pub mod baselines;
 mod options;
-mod outcome;
+pub mod outcome;
 mod plan;
 mod run;
 pub mod saved;
-mod stage;
+pub mod stage;
 mod tell;
 mod wish;
 
-use crate::{Outcome as Ended, interrupt, json, seeds::Seeds};
+use crate::{
+    Outcome as Ended, interrupt, json, privacy,
+    report::learning::{self, Shown},
+    seeds::Seeds,
+};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use options::Options;
 use outcome::Outcome;
 use run::Run;
+use stage::Stage;
 use std::{
     error::Error,
     fs,
@@ -60,6 +65,9 @@ pub struct Arguments {
     /// Write the curves as CSV
     #[arg(long, value_name = "PATH", help_heading = "Output")]
     csv: Option<PathBuf>,
+    /// Write the report, one HTML file to look at
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    report: Option<PathBuf>,
     /// Keep the models, to be asked by `hamlet-lab predict`; with several seeds the first seed's
     #[arg(long, value_name = "PATH", help_heading = "Output")]
     save: Option<PathBuf>,
@@ -78,6 +86,15 @@ pub fn run(arguments: Arguments) -> Ended {
         Some(seeds) => seeds.iter().collect(),
         None => vec![arguments.seed],
     };
+    if options.attack.as_deref() == Some("reconstruct") {
+        let options = Options {
+            attack: None,
+            ..options
+        };
+        let stage = Stage::set(&options, seeds[0])?;
+        let learner = plan::settings(&options, &stage, seeds[0])?.learner;
+        return privacy::run(&stage.data, &learner, seeds[0], arguments.json.as_deref());
+    }
     let runs = all(&options, &seeds, &arguments)?;
     let outcomes: Vec<Outcome> = runs.iter().map(|run| run.outcome.clone()).collect();
     tell::tell(&outcomes);
@@ -89,6 +106,11 @@ pub fn run(arguments: Arguments) -> Ended {
     }
     if let Some(path) = &arguments.csv {
         let written = fs::write(path, outcome::csv(&outcomes));
+        written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    }
+    if let Some(path) = &arguments.report {
+        let shown: Vec<Shown<'_>> = runs.iter().map(Run::shown).collect();
+        let written = fs::write(path, learning::html(&shown)?);
         written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     }
     if let (Some(path), Some(run)) = (&arguments.save, runs.first()) {
@@ -107,7 +129,12 @@ pub fn run(arguments: Arguments) -> Ended {
 
 /// Where a run is kept while it lasts: beside its output.
 fn state(arguments: &Arguments, seed: u64, seeds: usize) -> Option<PathBuf> {
-    let outputs = [&arguments.save, &arguments.json, &arguments.csv];
+    let outputs = [
+        &arguments.save,
+        &arguments.json,
+        &arguments.csv,
+        &arguments.report,
+    ];
     let beside = outputs
         .into_iter()
         .flatten()

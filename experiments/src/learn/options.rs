@@ -113,7 +113,8 @@ options! {
     #[arg(long, value_name = "SHARE", help_heading = "Liars")]
     byzantine: f64,
     /// What they do: sign-flip, label-flip, gaussian, little-is-enough, inner-product, dissensus,
-    /// age-inflation, stale-replay, not-a-number, huge-weights, wrong-community
+    /// age-inflation, stale-replay, not-a-number, huge-weights, wrong-community; or
+    /// `reconstruct`, which recovers rows from models while nobody lies
     #[arg(long, value_name = "ATTACK", help_heading = "Liars")]
     attack: String,
     /// How honest peers merge: mean, clip, median, trimmed-mean, krum, multi-krum, bulyan,

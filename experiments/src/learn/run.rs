@@ -8,7 +8,7 @@ use super::{
     saved::Saved,
     stage::Stage,
 };
-use crate::{interrupt, process};
+use crate::{interrupt, process, report::learning::Shown};
 use hamlet_gossip_learning::arena::{Arena, evaluate, sample};
 use indicatif::ProgressBar;
 use std::{
@@ -30,6 +30,19 @@ pub struct Run {
     pub outcome: Outcome,
     /// Its models.
     pub saved: Saved,
+    /// The world of its peers.
+    pub stage: Stage,
+}
+
+impl Run {
+    /// The run as a report shows it.
+    pub fn shown(&self) -> Shown<'_> {
+        Shown {
+            saved: &self.saved,
+            stage: &self.stage,
+            baselines: &self.outcome.baselines,
+        }
+    }
 }
 
 /// Whether a round is measured: those whose number has at most two digits before its zeros.
@@ -151,7 +164,11 @@ pub fn run(
             / saved.seconds.1.max(1e-9),
         peak_rss_bytes: process::peak_rss_bytes(),
     };
-    Ok(Run { outcome, saved })
+    Ok(Run {
+        outcome,
+        stage,
+        saved,
+    })
 }
 
 #[cfg(test)]

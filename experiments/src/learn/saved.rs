@@ -1,6 +1,6 @@
 //! A network of models on disk: what a run goes on from, and what `predict` asks.
 
-use super::outcome::Point;
+use super::{options::Options, outcome::Point};
 use hamlet_gossip_learning::{arena::Arena, data::Encoder};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -68,5 +68,10 @@ impl Saved {
         let config = bincode::config::standard().with_limit::<LIMIT>();
         bincode::serde::decode_from_std_read(&mut from, config)
             .map_err(|problem| format!("{place} is damaged: {problem}").into())
+    }
+
+    /// What it was started with.
+    pub fn options(&self) -> Result<Options, Box<dyn Error>> {
+        Ok(toml::from_str(&self.scenario)?)
     }
 }

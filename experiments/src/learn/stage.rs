@@ -50,6 +50,11 @@ impl Stage {
         })
     }
 
+    /// The graph, if there is one.
+    pub fn graph(&self) -> Option<&Graph> {
+        self.links.as_ref().map(|(graph, _)| graph)
+    }
+
     /// The same as the arena wants it.
     pub fn world(&self) -> World<'_> {
         let links = self.links.as_ref().map(|(graph, support)| (graph, support));

@@ -47,6 +47,8 @@ pub struct Recovery {
     pub cosine_guessed_mean: f64,
     /// Steps that the busiest watched peer published.
     pub steps: u32,
+    /// The median length of the watched peers' steps: what a bound on steps is to be compared with.
+    pub step_length_median: f64,
     /// The ε of these steps; none without noise.
     pub epsilon: Option<f64>,
     /// The error of the peers' models in the end: the share of wrong labels, or the root mean squared
@@ -70,6 +72,8 @@ struct Watch {
     /// For each row the best cosine so far: from all, from sent models alone, from guesses.
     best: Vec<[f32; 3]>,
     steps: u32,
+    /// Their lengths.
+    lengths: Vec<f32>,
 }
 
 impl Experiment {
@@ -92,7 +96,11 @@ impl Experiment {
             .collect();
         for peer in order.iter().take(self.watched) {
             let best = vec![[0.0; 3]; partition.rows(*peer).len()];
-            peers[*peer].watch = Some(Watch { best, steps: 0 });
+            peers[*peer].watch = Some(Watch {
+                best,
+                steps: 0,
+                lengths: Vec::new(),
+            });
         }
         for _ in 0..self.rounds {
             shuffle(&mut rng, &mut order);
@@ -140,6 +148,9 @@ impl Experiment {
             }
             if let Some(watch) = &mut peer.watch {
                 watch.steps += 1;
+                watch
+                    .lengths
+                    .push(vector::squared_distance(&base, &model).sqrt());
             }
         }
         if let Some(watch) = &mut peer.watch {
@@ -174,6 +185,8 @@ impl Experiment {
             |kind: usize| best.iter().filter(|best| best[kind] >= RECOVERED).count() as f64 / rows;
         let mean = |kind: usize| best.iter().map(|best| f64::from(best[kind])).sum::<f64>() / rows;
         let steps = watches().map(|watch| watch.steps).max().unwrap_or(0);
+        let mut lengths: Vec<f32> = watches().flat_map(|w| w.lengths.iter().copied()).collect();
+        lengths.sort_unstable_by(f32::total_cmp);
         let multiplier = self.noise.map(|noise| f64::from(noise.multiplier));
         Recovery {
             rows: best.len(),
@@ -183,6 +196,9 @@ impl Experiment {
             cosine_from_sent_mean: mean(1),
             cosine_guessed_mean: mean(2),
             steps,
+            step_length_median: lengths
+                .get(lengths.len() / 2)
+                .map_or(0.0, |l| f64::from(*l)),
             epsilon: multiplier.map(|multiplier| epsilon(multiplier, steps, self.delta)),
             error: error(
                 data,

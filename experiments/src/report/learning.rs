@@ -1,0 +1,405 @@
+//! The report of learning runs: one run, or several beside one another.
+
+use super::{Chart, Figure, Panel, Report, Series, axis::label};
+use crate::{
+    graph::MAX_DRAWN,
+    learn::{baselines::Baselines, outcome::Point, saved::Saved, stage::Stage},
+};
+use hamlet_gossip_learning::{Task, arena::Kind};
+use std::{collections::BTreeMap, error::Error};
+
+/// A run to be shown.
+pub struct Shown<'a> {
+    /// Its models and curve.
+    pub saved: &'a Saved,
+    /// Its world.
+    pub stage: &'a Stage,
+    /// What to compare with.
+    pub baselines: &'a Baselines,
+}
+
+/// Runs of one scenario under several seeds.
+struct Group<'a> {
+    /// What tells it from the other groups; empty if it is alone.
+    name: String,
+    settings: BTreeMap<String, String>,
+    runs: Vec<&'a Shown<'a>>,
+}
+
+/// A curve of a run's points.
+type Curve = fn(&Point) -> Option<f64>;
+
+/// Makes the report of `runs`, those of one scenario as one with a band over their seeds.
+pub fn html(runs: &[Shown<'_>]) -> Result<String, Box<dyn Error>> {
+    let groups = grouped(runs)?;
+    let Some(first) = runs.first() else {
+        return Err("a report needs a run: name the files that `learn --save` wrote".into());
+    };
+    let figure = figure(&groups);
+    let models: Vec<Vec<f32>> = figure
+        .iter()
+        .map(|shown| local_models(shown.saved))
+        .collect();
+    let panels = (figure.iter().zip(&models).zip(&groups))
+        .filter_map(|((shown, models), group)| {
+            let title = if group.name.is_empty() {
+                sampler(group)
+            } else {
+                group.name.clone()
+            };
+            Some(Panel {
+                title,
+                graph: shown.stage.graph()?,
+                models,
+            })
+        })
+        .collect();
+    let report = Report {
+        title: title(&groups),
+        subtitle: subtitle(&groups, first),
+        tiles: tiles(&groups, first),
+        figures: vec![Figure {
+            title: "Who holds which model".into(),
+            caption: "Each dot is a peer in the colour of its local model in the end.".into(),
+            panels,
+        }],
+        charts: charts(&groups, first),
+        settings: settings(&groups),
+    };
+    Ok(report.html())
+}
+
+fn grouped<'a>(runs: &'a [Shown<'a>]) -> Result<Vec<Group<'a>>, Box<dyn Error>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for run in runs {
+        let table: toml::Table = toml::from_str(&run.saved.scenario)?;
+        let text = |value: toml::Value| match value {
+            toml::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let settings: BTreeMap<String, String> = table
+            .into_iter()
+            .map(|(name, value)| (name, text(value)))
+            .collect();
+        match groups.iter_mut().find(|group| group.settings == settings) {
+            Some(group) => group.runs.push(run),
+            None => groups.push(Group {
+                name: String::new(),
+                settings,
+                runs: vec![run],
+            }),
+        }
+    }
+    if groups.len() > 1 {
+        let differing = differing(&groups);
+        for group in &mut groups {
+            let value = |name: &String| group.settings.get(name).map_or("usual", String::as_str);
+            let parts: Vec<String> = differing
+                .iter()
+                .map(|name| format!("{} {}", name.replace('_', " "), value(name)))
+                .collect();
+            group.name = parts.join(", ");
+        }
+    }
+    Ok(groups)
+}
+
+/// Settings that are not the same in all groups.
+fn differing(groups: &[Group<'_>]) -> Vec<String> {
+    let mut names: Vec<&String> = groups
+        .iter()
+        .flat_map(|group| group.settings.keys())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let differs = |name: &&&String| {
+        let value = |group: &Group<'_>| group.settings.get(**name).cloned();
+        groups
+            .windows(2)
+            .any(|pair| value(&pair[0]) != value(&pair[1]))
+    };
+    names
+        .iter()
+        .filter(differs)
+        .map(|name| (*name).clone())
+        .collect()
+}
+
+/// The first run of each group, if all have a graph that can be drawn.
+fn figure<'a>(groups: &[Group<'a>]) -> Vec<&'a Shown<'a>> {
+    let firsts: Vec<&Shown<'_>> = groups
+        .iter()
+        .filter_map(|group| group.runs.first().copied())
+        .collect();
+    let drawn = |shown: &&Shown<'_>| {
+        shown
+            .stage
+            .graph()
+            .is_some_and(|graph| graph.peers() <= MAX_DRAWN)
+    };
+    let alike = |pair: &[&Shown<'_>]| {
+        pair[0].saved.arena.newest(0, Kind::Local).len()
+            == pair[1].saved.arena.newest(0, Kind::Local).len()
+    };
+    match firsts.iter().all(drawn) && firsts.windows(2).all(alike) {
+        true => firsts,
+        false => Vec::new(),
+    }
+}
+
+fn local_models(saved: &Saved) -> Vec<f32> {
+    (0..saved.arena.peers())
+        .flat_map(|peer| saved.arena.newest(peer, Kind::Local))
+        .copied()
+        .collect()
+}
+
+fn sampler(group: &Group<'_>) -> String {
+    group
+        .settings
+        .get("sampler")
+        .cloned()
+        .unwrap_or_else(|| "every link".into())
+}
+
+fn title(groups: &[Group<'_>]) -> String {
+    let data = groups.first().and_then(|group| group.settings.get("data"));
+    let name = data.map_or("data", |path| path.rsplit('/').next().unwrap_or(path));
+    let name = name.split(['.', ':']).next().unwrap_or(name);
+    let mut letters = name.chars();
+    let name: String = letters
+        .next()
+        .iter()
+        .flat_map(|c| c.to_uppercase())
+        .chain(letters)
+        .collect();
+    match groups {
+        [_, _, ..] => format!("{name}: {} runs compared", groups.len()),
+        _ => format!("{name}, learned by gossip"),
+    }
+}
+
+fn subtitle(groups: &[Group<'_>], first: &Shown<'_>) -> String {
+    let peers = first.saved.arena.peers();
+    let seeds: usize = groups
+        .iter()
+        .map(|group| group.runs.len())
+        .max()
+        .unwrap_or(1);
+    let communities = match first.saved.communities.len() {
+        0 | 1 => String::new(),
+        count => format!(" in {count} communities"),
+    };
+    let seeds = if seeds > 1 {
+        format!(", {seeds} seeds")
+    } else {
+        String::new()
+    };
+    format!(
+        "{peers} peers{communities}, {} rounds{seeds}: models walk, merge and learn; rows stay where they are.",
+        first.saved.arena.round()
+    )
+}
+
+fn unit(first: &Shown<'_>) -> &'static str {
+    match first.stage.data.task {
+        Task::Regression => "root mean squared error",
+        _ => "share of wrong labels",
+    }
+}
+
+fn tiles(groups: &[Group<'_>], first: &Shown<'_>) -> Vec<(String, String)> {
+    let last = |group: &Group<'_>, of: Curve| {
+        let ends = group
+            .runs
+            .iter()
+            .filter_map(|run| run.saved.curve.last().and_then(of));
+        let ends: Vec<f64> = ends.collect();
+        (!ends.is_empty()).then(|| label(ends.iter().sum::<f64>() / ends.len() as f64))
+    };
+    let mut tiles = Vec::new();
+    if let [group] = groups {
+        let mut figures: Vec<(&str, Curve)> = vec![("messages", |p| Some(p.messages as f64))];
+        if first.saved.communities.len() < 2 {
+            figures.insert(0, ("error", |p| Some(p.error_mean)));
+        } else {
+            let errors: [(&str, Curve); 3] = [
+                ("error, own community", |p| Some(p.error_mean)),
+                ("error, worst community", |p| Some(p.error_worst_community)),
+                ("error of global models", |p| Some(p.global_error_mean)),
+            ];
+            figures.splice(0..0, errors);
+        }
+        for (name, of) in figures {
+            tiles.extend(last(group, of).map(|value| (name.to_owned(), value)));
+        }
+        tiles.push(("peers".to_owned(), first.saved.arena.peers().to_string()));
+    } else {
+        for group in groups {
+            tiles.extend(
+                last(group, |p| Some(p.error_mean))
+                    .map(|value| (format!("error, {}", group.name), value)),
+            );
+        }
+    }
+    tiles
+}
+
+fn levels(first: &Shown<'_>) -> Vec<(String, f64)> {
+    let b = first.baselines;
+    let pairs = match b.ridge {
+        Some(_) => [
+            ("pooled ridge", b.ridge),
+            ("ridge per community", b.ridge_per_community),
+        ],
+        None => [("centralised", b.central), ("bagging (WB2)", b.wb2)],
+    };
+    pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+fn charts(groups: &[Group<'_>], first: &Shown<'_>) -> Vec<Chart> {
+    let series = |name: &str, group: &Group<'_>, of: Curve| {
+        let points = |run: &&Shown<'_>| {
+            let curve = run.saved.curve.iter();
+            curve
+                .filter_map(|p| Some((u64::from(p.round), of(p)?)))
+                .collect::<Vec<_>>()
+        };
+        let runs: Vec<Vec<(u64, f64)>> = group.runs.iter().map(points).collect();
+        let name = match (name, group.name.as_str()) {
+            (name, "") => name.to_owned(),
+            ("", group) => group.to_owned(),
+            (name, group) => format!("{group}: {name}"),
+        };
+        Series { name, runs }
+    };
+    let chart = |title: &str, unit: &str, log_y: bool, curves: &[(&str, Curve)], levels| Chart {
+        title: title.to_owned(),
+        unit: unit.to_owned(),
+        log_y,
+        series: (groups.iter())
+            .flat_map(|group| curves.iter().map(|(name, of)| series(name, group, *of)))
+            .filter(|series| series.runs.iter().any(|run| !run.is_empty()))
+            .collect(),
+        levels,
+    };
+    let unit = unit(first);
+    let mut charts = if groups.len() == 1 {
+        one_scenario(first, chart)
+    } else {
+        let one = |of: Curve| [("", of)];
+        vec![
+            chart(
+                "Error in the own community",
+                unit,
+                true,
+                &one(|p| Some(p.error_mean)),
+                levels(first),
+            ),
+            chart(
+                "Error in the worst community",
+                unit,
+                true,
+                &one(|p| Some(p.error_worst_community)),
+                vec![],
+            ),
+            chart(
+                "Error of global models on all rows",
+                unit,
+                true,
+                &one(|p| Some(p.global_error_mean)),
+                vec![],
+            ),
+        ]
+    };
+    let alike: [(&str, Curve); 2] = [
+        ("within communities", |p| Some(p.cosine_within)),
+        ("between communities", |p| p.cosine_between),
+    ];
+    charts.push(chart(
+        "How alike models are",
+        "cosine similarity",
+        false,
+        &alike,
+        vec![],
+    ));
+    charts
+}
+
+/// The charts of one scenario; `chart` takes title, unit, whether the axis is logarithmic, curves and
+/// levels.
+fn one_scenario(
+    first: &Shown<'_>,
+    chart: impl Fn(&str, &str, bool, &[(&str, Curve)], Vec<(String, f64)>) -> Chart,
+) -> Vec<Chart> {
+    let unit = unit(first);
+    let mut own: Vec<(&str, Curve)> = vec![
+        ("mean", |p| Some(p.error_mean)),
+        ("95th percentile", |p| Some(p.error_p95)),
+    ];
+    let ages: [(&str, Curve); 3] = [
+        ("mean", |p| Some(p.age_mean)),
+        ("5th percentile", |p| Some(p.age_p5)),
+        ("95th percentile", |p| Some(p.age_p95)),
+    ];
+    let mut charts = Vec::new();
+    if first.saved.communities.len() < 2 {
+        charts.push(chart("Error", unit, true, &own, levels(first)));
+    } else {
+        own.push(("worst community", |p| Some(p.error_worst_community)));
+        let slots: [(&str, Curve); 3] = [
+            ("local, own community", |p| Some(p.error_mean)),
+            ("local, all rows", |p| Some(p.error_all_mean)),
+            ("global, all rows", |p| Some(p.global_error_mean)),
+        ];
+        charts.push(chart(
+            "Error in the own community",
+            unit,
+            true,
+            &own,
+            levels(first),
+        ));
+        charts.push(chart(
+            "Local and global models",
+            unit,
+            true,
+            &slots,
+            levels(first),
+        ));
+    }
+    charts.push(chart("Age of the models", "rows seen", true, &ages, vec![]));
+    let sent: [(&str, Curve); 1] = [("bytes", |p| Some(p.bytes as f64))];
+    charts.push(chart("Sent so far", "bytes", true, &sent, vec![]));
+    charts
+}
+
+fn settings(groups: &[Group<'_>]) -> Vec<(String, String)> {
+    let mut names: Vec<&String> = groups
+        .iter()
+        .flat_map(|group| group.settings.keys())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut lines: Vec<(String, String)> = (names.into_iter())
+        .map(|name| {
+            let mut values: Vec<&str> = (groups.iter())
+                .map(|group| group.settings.get(name).map_or("usual", String::as_str))
+                .collect();
+            values.dedup();
+            (name.replace('_', " "), values.join("  |  "))
+        })
+        .collect();
+    let seeds = groups
+        .iter()
+        .flat_map(|group| &group.runs)
+        .map(|run| run.saved.seed);
+    let mut seeds: Vec<u64> = seeds.collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    lines.push(("seeds".into(), seeds.join(", ")));
+    lines
+}
