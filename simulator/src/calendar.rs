@@ -2,8 +2,8 @@
 //!
 //! Events are ordered by (time, sequence), the sequence being the order in which they were entered. The
 //! structure is a timing wheel after Brown's calendar queue (CACM 31(10), 1988): near events lie unsorted in
-//! slots of [`SLOT_MICROS`], the slot at hand is a small heap, and what lies beyond the wheel waits in a
-//! large one. So entering and taking an event cost the same however many peers there are.
+//! slots of [`SLOT_MICROS`], a slot is sorted when its turn comes, and what lies beyond the wheel waits in a
+//! heap. So entering and taking an event cost the same however many peers there are.
 
 use hamlet_overlay::time::Time;
 use std::{cmp::Ordering, collections::BinaryHeap, mem};
@@ -19,8 +19,10 @@ const WORDS: u64 = SLOTS / 64;
 pub struct Calendar<E> {
     /// The number, since time zero, of the slot at hand.
     current: u64,
-    /// The events of the slot at hand, and late comers to it.
-    near: BinaryHeap<Entry<E>>,
+    /// The events of the slot at hand when its turn came, the next one last.
+    near: Vec<Entry<E>>,
+    /// Those that were entered since, into this slot or one before it.
+    late: BinaryHeap<Entry<E>>,
     /// The events of the `SLOTS - 1` slots that follow.
     wheel: Vec<Vec<Entry<E>>>,
     /// One bit per slot of the wheel: whether anything is in it.
@@ -42,7 +44,8 @@ impl<E> Calendar<E> {
     pub fn new() -> Calendar<E> {
         Calendar {
             current: 0,
-            near: BinaryHeap::new(),
+            near: Vec::new(),
+            late: BinaryHeap::new(),
             wheel: (0..SLOTS).map(|_| Vec::new()).collect(),
             occupied: vec![0; WORDS as usize],
             far: BinaryHeap::new(),
@@ -75,13 +78,23 @@ impl<E> Calendar<E> {
 
     /// Takes the next event, if its time is not after `until`.
     pub fn take(&mut self, until: Time) -> Option<(Time, E)> {
-        if self.near.is_empty() && !self.advance() {
+        if self.near.is_empty() && self.late.is_empty() && !self.advance() {
             return None;
         }
-        if self.near.peek()?.time > until {
+        // The greater entry is the earlier one, and none is the least of all.
+        let is_late = self.late.peek() > self.near.last();
+        let next = match is_late {
+            true => self.late.peek(),
+            false => self.near.last(),
+        };
+        if next?.time > until {
             return None;
         }
-        let Entry { time, event, .. } = self.near.pop()?;
+        let taken = match is_late {
+            true => self.late.pop(),
+            false => self.near.pop(),
+        };
+        let Entry { time, event, .. } = taken?;
         self.len -= 1;
         Some((time, event))
     }
@@ -89,7 +102,7 @@ impl<E> Calendar<E> {
     fn place(&mut self, entry: Entry<E>) {
         let slot = slot(entry.time);
         if slot <= self.current {
-            self.near.push(entry);
+            self.late.push(entry);
         } else if slot < self.current + SLOTS {
             let place = slot % SLOTS;
             self.wheel[place as usize].push(entry);
@@ -107,9 +120,9 @@ impl<E> Calendar<E> {
         };
         self.current = next;
         let place = next % SLOTS;
-        // The heap's emptied storage takes the slot's place, so that no slot allocates anew each time.
-        let emptied = mem::take(&mut self.near).into_vec();
-        self.near = mem::replace(&mut self.wheel[place as usize], emptied).into();
+        // The emptied storage takes the slot's place, so that no slot allocates anew each time.
+        mem::swap(&mut self.near, &mut self.wheel[place as usize]);
+        self.near.sort_unstable();
         self.occupied[(place / 64) as usize] &= !(1 << (place % 64));
         while let Some(entry) = self.far.peek()
             && slot(entry.time) < self.current + SLOTS
@@ -148,7 +161,7 @@ fn slot(time: Time) -> u64 {
     time.as_micros() / SLOT_MICROS
 }
 
-// The standard heap gives its greatest first; so the earlier entry is the greater.
+// Heaps give their greatest first, and sorted lists end with it; so the earlier entry is the greater.
 impl<E> Ord for Entry<E> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.time, other.sequence).cmp(&(self.time, self.sequence))

@@ -4,11 +4,18 @@ use crate::{
     random::{Chance, Purpose, Randomness},
     settings::LinkSettings,
 };
-use std::{ops::RangeInclusive, time::Duration};
+use std::{mem, ops::RangeInclusive, time::Duration};
 
-/// All links of a world, by the peers they begin at.
+/// All links of a world.
+///
+/// Each end of each link has one place in an open-addressing table: a message costs one access to memory
+/// that is far away, however many links there are.
 pub struct Links {
-    ends: Vec<Vec<End>>,
+    /// At most half full.
+    table: Vec<End>,
+    /// Per peer, the peers at the other ends, in the order in which it came to want them.
+    others: Vec<Vec<u32>>,
+    ends: usize,
     latency_micros: RangeInclusive<u64>,
     jitter_micros: RangeInclusive<u64>,
     loss: Chance,
@@ -20,14 +27,27 @@ pub struct Links {
 /// A peer's end of a link.
 #[derive(Clone, Copy, Debug)]
 struct End {
+    /// The peer at this end, or [`NOBODY`] in an empty place of the table.
+    from: u32,
     /// The peer at the other end.
-    other: u32,
+    to: u32,
     latency_micros: u32,
     /// Messages sent so far: each has a fortune of its own.
     sent: u32,
     wanted: bool,
     up: bool,
 }
+
+const NOBODY: u32 = u32::MAX;
+
+const EMPTY: End = End {
+    from: NOBODY,
+    to: NOBODY,
+    latency_micros: 0,
+    sent: 0,
+    wanted: false,
+    up: false,
+};
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +65,9 @@ impl Links {
     pub fn new(seed: u64, peers: usize, settings: &LinkSettings) -> Links {
         let micros = |time: Duration| time.as_micros().min(u32::MAX.into()) as u64;
         Links {
-            ends: vec![Vec::new(); peers],
+            table: vec![EMPTY; 64],
+            others: vec![Vec::new(); peers],
+            ends: 0,
             latency_micros: micros(*settings.latency.start())..=micros(*settings.latency.end()),
             jitter_micros: 0..=micros(settings.jitter),
             loss: settings.loss_chance(),
@@ -59,23 +81,18 @@ impl Links {
     pub fn want(&mut self, from: usize, to: usize) -> Option<Duration> {
         let pair = [from.min(to) as u64, from.max(to) as u64];
         let latency_micros = self.latency.within(pair, &self.latency_micros) as u32;
-        let ends = &mut self.ends[from];
-        let place = ends.binary_search_by_key(&(to as u32), |end| end.other);
-        let place = place.unwrap_or_else(|place| {
-            let other = to as u32;
-            ends.insert(
-                place,
-                End {
-                    other,
-                    latency_micros,
-                    sent: 0,
-                    wanted: false,
-                    up: false,
-                },
-            );
-            place
-        });
-        ends[place].wanted = true;
+        if self.end(from, to).is_none() {
+            self.insert(End {
+                from: from as u32,
+                to: to as u32,
+                latency_micros,
+                ..EMPTY
+            });
+            self.others[from].push(to as u32);
+        }
+        if let Some(end) = self.end(from, to) {
+            end.wanted = true;
+        }
         let both = self.end(to, from).is_some_and(|end| end.wanted);
         both.then(|| Duration::from_micros(latency_micros.into()))
     }
@@ -107,15 +124,13 @@ impl Links {
 
     /// Whether messages pass from `from` to `to`.
     pub fn is_up(&self, from: usize, to: usize) -> bool {
-        let ends = &self.ends[from];
-        ends.binary_search_by_key(&(to as u32), |end| end.other)
-            .is_ok_and(|place| ends[place].up)
+        self.table[self.find(from, to)].up
     }
 
     /// The peers with which `of` has a connection.
     pub fn connected(&self, of: usize) -> impl Iterator<Item = usize> {
-        let up = self.ends[of].iter().filter(|end| end.up);
-        up.map(|end| end.other as usize)
+        let others = self.others[of].iter().map(|&other| other as usize);
+        others.filter(move |&other| self.is_up(of, other))
     }
 
     /// What becomes of the next message from `from` to `to`.
@@ -127,7 +142,7 @@ impl Links {
         };
         let place = [from as u64, to as u64, end.sent.into()];
         end.sent = end.sent.wrapping_add(1);
-        if loss.strikes(lost.at(place)) {
+        if !loss.is_none() && loss.strikes(lost.at(place)) {
             return Fate::Lost;
         }
         let mut micros = u64::from(end.latency_micros);
@@ -138,9 +153,39 @@ impl Links {
     }
 
     fn end(&mut self, from: usize, to: usize) -> Option<&mut End> {
-        let ends = &mut self.ends[from];
-        let place = ends.binary_search_by_key(&(to as u32), |end| end.other);
-        Some(&mut ends[place.ok()?])
+        let place = self.find(from, to);
+        let end = &mut self.table[place];
+        (end.from != NOBODY).then_some(end)
+    }
+
+    /// The place of an end in the table, or the empty place where it would be.
+    fn find(&self, from: usize, to: usize) -> usize {
+        let mask = self.table.len() - 1;
+        let key = (from as u64) << 32 | to as u64;
+        // Fibonacci hashing (Knuth, TAOCP 3, 6.4): the high bits of the product are well mixed.
+        let mut place = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        loop {
+            let end = &self.table[place];
+            if end.from == NOBODY || (end.from, end.to) == (from as u32, to as u32) {
+                return place;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn insert(&mut self, end: End) {
+        if (self.ends + 1) * 2 > self.table.len() {
+            let doubled = vec![EMPTY; self.table.len() * 2];
+            for end in mem::replace(&mut self.table, doubled) {
+                if end.from != NOBODY {
+                    let place = self.find(end.from as usize, end.to as usize);
+                    self.table[place] = end;
+                }
+            }
+        }
+        let place = self.find(end.from as usize, end.to as usize);
+        self.table[place] = end;
+        self.ends += 1;
     }
 
     fn set_up(&mut self, a: usize, b: usize, up: bool) {

@@ -84,6 +84,11 @@ impl Chance {
         Chance((share.clamp(0.0, 1.0) * u64::MAX as f64) as u64)
     }
 
+    /// Whether it never strikes.
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether it strikes on this random number.
     pub fn strikes(self, number: u64) -> bool {
         number < self.0
