@@ -139,7 +139,9 @@ impl From<PublishFailure> for Failure {
     fn from(error: PublishFailure) -> Failure {
         let kind = match &error {
             PublishFailure::Ingest(_) => Kind::Input,
-            PublishFailure::Peer(PublishError::Refused(_)) => Kind::Refused,
+            PublishFailure::Peer(PublishError::Refused(_)) | PublishFailure::Rate { .. } => {
+                Kind::Refused
+            }
             PublishFailure::Peer(PublishError::Stopped(_)) => Kind::Unreachable,
             PublishFailure::Store(_) => Kind::Failed,
             PublishFailure::Busy => Kind::InUse,

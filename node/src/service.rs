@@ -113,10 +113,11 @@ impl Node {
             service.playback.receive(stream).await?;
         }
         let token = control::Token::generate()?;
-        let server = control::serve(listener, service.clone(), Some(token.clone()))
-            .map_err(|error| Failure::new(Kind::Failed, error))?;
-        let access = Access::new(server.address(), token);
+        let failed = |error| Failure::new(Kind::Failed, error);
+        // Written first: who finds the door open finds the token too.
+        let access = Access::new(listener.local_addr().map_err(failed)?, token.clone());
         access.write(folder)?;
+        let server = control::serve(listener, service.clone(), Some(token)).map_err(failed)?;
         Ok(Node {
             service,
             server,

@@ -140,14 +140,20 @@ fn a_stream_that_is_not_there() {
 
 #[test]
 fn a_publisher_over_its_rate() {
-    let town = Town::found(1, &["--rate", "500kbit"]);
+    // Relays let through bursts of several seconds, so it is far over its rate.
+    let town = Town::found(1, &["--rate", "60kbit"]);
     let node = town.node(0);
     wait("the node", || town.status(0));
     let clip = town.path("clip.ts");
     fs::write(&clip, hamlet_node::ingest::CLIP).unwrap();
-    let mut command = town.on(0, &["publish", "--rate", "3Mbit"]);
-    command.arg(&clip);
-    fails(command, 7, &["were dropped", "500kbit", "lower rate"]);
+    let publish = |words: &[&str]| {
+        let mut command = town.on(0, &["publish"]);
+        command.arg(&clip).args(words);
+        command
+    };
+    let over = publish(&["--rate", "3Mbit"]);
+    fails(over, 7, &["3Mbit is over the 60kbit"]);
+    fails(publish(&[]), 7, &["were dropped", "60kbit", "lower rate"]);
     let status = town.status(0).unwrap();
     assert!(status["streams"][0]["published"].as_u64().unwrap() > 0);
     assert!(status["streams"][0]["stopped"].is_null());
@@ -211,4 +217,21 @@ fn a_configuration_with_a_mistake() {
     let mut command = check();
     command.env("HAMLET_LOG", "shout=loud");
     assert_eq!(run(command).0, 2);
+}
+
+#[test]
+fn standard_output_carries_data_only_and_logs_are_json_on_request() {
+    let town = Town::found(1, &[]);
+    let mut command = town.on(0, &["watch", "--seconds", "1"]);
+    command.env("HAMLET_LOG_FORMAT", "json");
+    let (code, stdout, stderr) = run(command);
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    assert!(stderr.lines().count() > 3);
+    for line in stderr.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            line["level"].is_string() && line["message"].is_string(),
+            "{line}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! `hamlet config`
 
-use super::folder::FolderArguments;
+use super::{folder::FolderArguments, output};
 use crate::{
     config::{ConfigFile, EXAMPLE},
     failure::Failure,
@@ -32,7 +32,7 @@ enum Command {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
-        Command::Example => print!("{EXAMPLE}"),
+        Command::Example => output::print(EXAMPLE),
         Command::Check { path, folder } => {
             let path = path.clone().unwrap_or_else(|| folder.config_path());
             let config = ConfigFile::read(&path)?;
@@ -43,8 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                     uri.find(&network)?;
                 }
             }
-            println!("{}: no mistakes", path.display());
+            output::print(&format!("{}: no mistakes\n", path.display()))
         }
     }
-    Ok(())
 }

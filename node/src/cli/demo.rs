@@ -1,6 +1,6 @@
 //! `hamlet demo`
 
-use super::{json, logs, signals};
+use super::{logs, output, signals};
 use crate::{
     config::{ConfigFile, LogSettings},
     demo::{self, Options, Summary},
@@ -47,7 +47,7 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
     let summary = demo::run(options, stop, announce).await?;
     eprint!("{summary}");
     if let Some(path) = &options.json {
-        json::write(path, &summary)?;
+        output::json(path, &summary)?;
     }
     match summary.passed() {
         true => Ok(()),

@@ -1,6 +1,6 @@
 //! `hamlet keygen`
 
-use super::folder::FolderArguments;
+use super::{folder::FolderArguments, output};
 use crate::{data::SecretKey, failure::Failure};
 use clap::Args;
 use std::path::PathBuf;
@@ -34,6 +34,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             key
         }
     };
-    println!("{}", key.id());
-    Ok(())
+    output::print(&format!("{}\n", key.id()))
 }

@@ -3,11 +3,11 @@
 mod config;
 mod demo;
 mod folder;
-mod json;
 mod keygen;
 mod logs;
 mod network;
 mod node;
+mod output;
 mod publish;
 mod signals;
 mod status;
@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
     name = "hamlet",
     version,
     after_help = EXIT_CODES,
-    after_long_help = AFTER_LONG_HELP,
+    after_long_help = format!("{TRY_IT}\n\n{EXIT_CODES}"),
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -36,7 +36,7 @@ pub struct Cli {
     command: Command,
 }
 
-const AFTER_LONG_HELP: &str = "\
+const TRY_IT: &str = "\
 Try it, on this machine:
   hamlet demo                            a network in one process, with a stream through it
 
@@ -47,17 +47,7 @@ The same with a process for every peer:
   hamlet watch --folder town/peer-5 | ffplay -
 
 Standard output carries data only; logs go to standard error. Every option can also be set in the
-environment, as its help says, and those of a node in hamlet.toml in its data folder.
-
-Exit codes:
-  0  done, or ended by SIGINT or SIGTERM
-  1  failed for another reason than those below
-  2  the command line is wrong
-  3  configuration, genesis, key or data folder are wrong
-  4  the data folder or a port is in use, or the node is publishing already
-  5  the input is not what it was said to be, or breaks off
-  6  the node cannot be reached, or went away
-  7  the network does not take it: no certificate, over the rate, no such stream";
+environment, as its help says, and those of a node in hamlet.toml in its data folder.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -118,7 +108,5 @@ mod tests {
             command.get_subcommands().for_each(check);
         }
         check(&command);
-        let codes = EXIT_CODES.lines().skip(1);
-        assert!(codes.into_iter().all(|line| AFTER_LONG_HELP.contains(line)));
     }
 }

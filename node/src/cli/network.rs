@@ -1,6 +1,6 @@
 //! `hamlet network`
 
-use super::json;
+use super::output;
 use crate::{
     config::Rate,
     data::{Folder, SecretKey, genesis},
@@ -173,19 +173,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let network = new.found(&peers)?;
     let made = new.write(&peers, &network)?;
     match &new.json {
-        Some(path) => json::write(path, &made)?,
+        Some(path) => output::json(path, &made),
         None => {
-            println!("network  {}", made.network);
+            let mut text = format!("network  {}\n", made.network);
             for stream in &made.streams {
-                println!("stream   {stream}");
+                text.push_str(&format!("stream   {stream}\n"));
             }
-            println!("genesis  {}", made.genesis.display());
+            text.push_str(&format!("genesis  {}\n", made.genesis.display()));
             for folder in &made.folders {
-                println!("run      hamlet node --folder {}", folder.display());
+                let folder = folder.display();
+                text.push_str(&format!("run      hamlet node --folder {folder}\n"));
             }
+            output::print(&text)
         }
     }
-    Ok(())
 }
 
 fn wrong(error: impl std::fmt::Display) -> Failure {

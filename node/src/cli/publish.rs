@@ -1,6 +1,6 @@
 //! `hamlet publish`
 
-use super::{folder::FolderArguments, json, logs, signals};
+use super::{folder::FolderArguments, logs, output, signals};
 use crate::{
     config::{LogSettings, Rate},
     control::client::Client,
@@ -66,10 +66,9 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
     let published = match Node::start(&folder, &settings).await {
         Ok(node) => {
             node.log_start();
-            let rate = arguments.rate.map(|rate| rate.bits_per_s);
             let publisher = node.service().publisher();
             let published = tokio::select! {
-                published = publisher.publish(input, arguments.format, rate) => {
+                published = publisher.publish(input, arguments.format, arguments.rate) => {
                     published.map(Some).map_err(Failure::from)
                 }
                 interrupted = signals::interrupted() => interrupted
@@ -153,7 +152,7 @@ fn with_progress(input: Input) -> Input {
 
 fn finish(arguments: &Arguments, published: &Published) -> Result<(), Failure> {
     if let Some(path) = &arguments.json {
-        json::write(path, published)?;
+        output::json(path, published)?;
     }
     if published.source.skipped_bytes > 0 || published.source.truncated {
         warn!(

@@ -1,6 +1,6 @@
 //! `hamlet status`
 
-use super::{folder::FolderArguments, json, logs};
+use super::{folder::FolderArguments, logs, output};
 use crate::{
     config::{LogSettings, Rate},
     control::{client::Client, status::Status},
@@ -24,11 +24,8 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
     let client = Client::of(&arguments.folder.folder()).await?;
     let status = client.status().await?;
     match &arguments.json {
-        Some(path) => json::write(path, &status),
-        None => {
-            print!("{}", text(&status));
-            Ok(())
-        }
+        Some(path) => output::json(path, &status),
+        None => output::print(&text(&status)),
     }
 }
 

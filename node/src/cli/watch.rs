@@ -1,6 +1,6 @@
 //! `hamlet watch`
 
-use super::{folder::FolderArguments, json, logs, signals};
+use super::{folder::FolderArguments, logs, output, signals};
 use crate::{
     config::LogSettings,
     control::{
@@ -120,7 +120,7 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
     };
     let watched = output.finish().await;
     if let Some(path) = &arguments.json {
-        json::write(path, &watched)?;
+        output::json(path, &watched)?;
     }
     ended
 }

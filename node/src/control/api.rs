@@ -4,7 +4,7 @@ use super::{Door, segments, status::Status};
 use crate::{
     config::Rate,
     failure::{Failure, Kind},
-    ingest::Format,
+    ingest::{Format, Input},
     playback::{Player, ts_body},
     uri::{self, StreamUri},
 };
@@ -15,10 +15,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::TryStreamExt;
+use futures::{StreamExt, future::ready, stream};
 use hamlet_overlay::identity::PeerId;
 use serde::Deserialize;
-use std::io;
+use std::{io, time::Duration};
+use tokio::{sync::mpsc, time::timeout};
+
+/// How long a body is read on after its request was answered.
+const LINGER: Duration = Duration::from_secs(2);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
@@ -114,14 +118,31 @@ pub(super) async fn publish(
         return Err((StatusCode::UNAUTHORIZED, Json(failure)).into_response());
     }
     let Query(Publishing { format, rate }) = query.map_err(bad_request)?;
-    let input = body.into_data_stream().map_err(io::Error::other);
-    let rate = rate.map(|rate| rate.bits_per_s);
     let publisher = door.service.publisher();
-    let published = publisher.publish(Box::pin(input), format, rate).await;
+    let published = publisher.publish(lingering(body), format, rate).await;
     match published {
         Ok(published) => Ok(Json(published).into_response()),
         Err(error) => Err(Failure::from(error).into_response()),
     }
+}
+
+/// The bytes of a request's body. When nobody takes them any more they are read on for a moment: if the
+/// connection closed under a client that is still sending, it would not see the answer.
+fn lingering(body: Body) -> Input {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut body = body.into_data_stream();
+        while let Some(piece) = body.next().await {
+            if sender.send(piece.map_err(io::Error::other)).await.is_err() {
+                // After that the connection closes in any case.
+                let _ = timeout(LINGER, body.for_each(|_| ready(()))).await;
+                return;
+            }
+        }
+    });
+    Box::pin(stream::unfold(receiver, |mut receiver| async {
+        Some((receiver.recv().await?, receiver))
+    }))
 }
 
 pub(super) async fn not_found() -> Response {

@@ -8,6 +8,7 @@ use super::{
     summary::{Account, Course},
 };
 use crate::{
+    config::Rate,
     control,
     data::Reservation,
     driver::{self, Clock, DriverConfig, Fault, PeerHandle, PublishError},
@@ -327,13 +328,11 @@ impl Stage {
         stop: &mut std::pin::Pin<&mut impl Future<Output = ()>>,
         random: &mut ChaCha12Rng,
     ) -> Result<Summary, Failure> {
-        let max_bits_per_s = self.network.genesis().publishers[0].max_bits_per_s;
-        let ingest_options = ingest::Options::new(
-            Format::Ts,
-            options.rate.map(|rate| rate.bits_per_s),
-            self.network.parameters(),
-            max_bits_per_s,
-        );
+        let allowed = Rate {
+            bits_per_s: self.network.genesis().publishers[0].max_bits_per_s,
+        };
+        let ingest_options =
+            ingest::Options::new(Format::Ts, options.rate, self.network.parameters(), allowed);
         let (cut_sender, mut cuts) = mpsc::channel(CUTS);
         let mut reading = tokio::spawn(ingest::run(input, ingest_options, cut_sender));
         let cpu = process::cpu_time();

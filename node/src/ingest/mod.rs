@@ -20,7 +20,7 @@ pub mod segmenter;
 pub mod source;
 pub mod transport_stream;
 
-use crate::ts::framing::FramingError;
+use crate::{config::Rate, ts::framing::FramingError};
 use bytes::Bytes;
 use futures::Stream;
 use hamlet_overlay::{genesis::Parameters, io::Cut};
@@ -58,19 +58,22 @@ pub struct Options {
 }
 
 impl Options {
-    /// The options for a stream in a network with these parameters, whose certificate allows so many bits
-    /// per second. Bytes are read a little below what is allowed, so that no burst exceeds it.
+    /// The options for a stream in a network with these parameters, whose certificate allows this
+    /// rate. Bytes are read a little below what is allowed, so that no burst exceeds it.
     pub fn new(
         format: Format,
-        rate: Option<u64>,
+        rate: Option<Rate>,
         parameters: &Parameters,
-        max_bits_per_s: u64,
+        allowed: Rate,
     ) -> Options {
         let bits_per_s = match format {
-            Format::Ts => rate,
-            Format::Bytes => Some(rate.unwrap_or(max_bits_per_s / 10 * 9).max(8)),
+            Format::Ts => rate.map(|rate| rate.bits_per_s),
+            Format::Bytes => {
+                let below = (allowed.bits_per_s / 10 * 9).max(8);
+                Some(rate.map_or(below, |rate| rate.bits_per_s))
+            }
         };
-        let bytes_max = usize::try_from(max_bits_per_s / 8 * 2)
+        let bytes_max = usize::try_from(allowed.bits_per_s / 8 * 2)
             .unwrap_or(usize::MAX)
             .clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1);
         Options {

@@ -2,6 +2,7 @@
 
 use super::{Format, IngestError, Input, Options, Summary, run};
 use crate::{
+    config::Rate,
     data::{Reservation, StoreError},
     driver::{PeerHandle, PublishError, Stopped},
 };
@@ -54,6 +55,16 @@ pub enum PublishFailure {
     /// The numbers cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The rate that was asked for is over that of the certificate.
+    #[error(
+        "a rate of {asked} is over the {allowed} of this stream's certificate; choose a lower one, or found the network anew with a higher one"
+    )]
+    Rate {
+        /// The rate that was asked for.
+        asked: Rate,
+        /// The rate of the certificate.
+        allowed: Rate,
+    },
     /// Another source is being published.
     #[error(
         "this node is publishing already, and a peer has one stream; stop the other publisher first"
@@ -86,13 +97,19 @@ impl Publisher {
         &self,
         input: Input,
         format: Format,
-        bits_per_s: Option<u64>,
+        rate: Option<Rate>,
     ) -> Result<Published, PublishFailure> {
         let max_bits_per_s = self
             .max_bits_per_s
             .ok_or(PublishError::Refused(io::PublishError::NotAPublisher))?;
         let mut numbers = self.numbers.try_lock().map_err(|_| PublishFailure::Busy)?;
-        let options = Options::new(format, bits_per_s, &self.parameters, max_bits_per_s);
+        let allowed = Rate {
+            bits_per_s: max_bits_per_s,
+        };
+        if let Some(asked) = rate.filter(|&asked| asked > allowed) {
+            return Err(PublishFailure::Rate { asked, allowed });
+        }
+        let options = Options::new(format, rate, &self.parameters, allowed);
         let mut published = Published {
             max_bits_per_s,
             ..Published::default()
