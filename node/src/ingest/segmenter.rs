@@ -2,7 +2,7 @@
 //!
 //! 1. A segment is a run of whole packets. It is cut when [`Limits`] say so, by the stream's own clock.
 //! 2. Where a decoder can start, a segment that is nearly due is cut early, and in any case once every
-//!    [`RANDOM_ACCESS_WAIT`], so that newcomers need not wait long for their first picture.
+//!    second or so, so that newcomers need not wait long for their first picture.
 //! 3. A segment that starts there begins with both tables. When they are the packets just before, the cut
 //!    goes before them and the stream stays as it is, to the byte; otherwise the last ones seen are
 //!    repeated, and the continuity counters of the tables move up accordingly.

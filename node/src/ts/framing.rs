@@ -1,6 +1,6 @@
 //! Finding packets in bytes.
 //!
-//! The sync byte may also occur inside a packet, so bytes count as packets when [`RUN`] sync bytes follow
+//! The sync byte may also occur inside a packet, so bytes count as packets when five sync bytes follow
 //! each other at the right distance. The search goes on for [`SEARCH_BYTES`] and then gives up.
 
 use super::packet::{PACKET_BYTES, Packet};
