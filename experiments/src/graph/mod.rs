@@ -29,7 +29,8 @@ use std::{
 /// description FAMILY:key=value,… with the families erdos-renyi, regular, barabasi-albert, watts-strogatz,
 /// planted, caveman, geometric and h-graph. All families take `degree` (mean, 10) and `between` (the share
 /// of links between communities; `none` for a graph that is blind to them); watts-strogatz and caveman take
-/// `rewire` (the share of links rewired, .2).
+/// `rewire` (the share of links rewired, .2), caveman `near` (the share of these that lead to the next caves, .8;
+/// 0 is the classic relaxed caveman graph, in which rewired links close few triangles).
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]

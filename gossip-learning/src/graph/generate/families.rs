@@ -16,7 +16,7 @@ pub fn links(spec: &Spec, members: &[u32], rng: &mut ChaCha8Rng) -> Links {
         Family::Regular | Family::Planted => regular(members, degree, rng),
         Family::BarabasiAlbert => barabasi_albert(members, degree / 2, rng),
         Family::WattsStrogatz => watts_strogatz(members, degree, spec.rewire(), rng),
-        Family::Caveman => caveman(members, degree + 1, spec.rewire(), rng),
+        Family::Caveman => caveman(members, degree + 1, spec, rng),
         Family::Geometric => geometric(members, degree, rng),
         Family::HGraph => h_graph(members, degree / 2, rng),
     }
@@ -117,26 +117,46 @@ fn watts_strogatz(members: &[u32], degree: usize, rewire: f64, rng: &mut ChaCha8
     links
 }
 
-/// Complete caves of `cave` peers, with a share `rewire` of the links cut and joined again at random
-/// (the relaxed caveman graph of Watts 1999, degrees kept).
-fn caveman(members: &[u32], cave: usize, rewire: f64, rng: &mut ChaCha8Rng) -> Links {
+/// Complete caves of `cave` peers on a ring, with a share `rewire` of the links cut (the relaxed caveman
+/// graph of Watts 1999, degrees kept). A share `near` of the loose ends is joined with ends of the next
+/// caves, which closes triangles; the rest at random.
+fn caveman(members: &[u32], cave: usize, spec: &Spec, rng: &mut ChaCha8Rng) -> Links {
     let mut members = members.to_vec();
     shuffle(rng, &mut members);
     // Caves of equal size, as near to the wished one as the number of peers allows.
     let caves = (members.len() as f64 / cave as f64).round().max(1.0) as usize;
-    let mut links = Links::with_capacity(members.len() * cave / 2);
+    let bound = |number: usize| number * members.len() / caves;
+    let (mut links, mut far) = (Links::with_capacity(members.len() * cave / 2), Vec::new());
+    // Ends of each cave that look for one in the cave after and before it.
+    let (mut after, mut before) = (vec![Vec::new(); caves], vec![Vec::new(); caves]);
     for number in 0..caves {
-        let bound = |number: usize| number * members.len() / caves;
-        links.extend(complete(&members[bound(number)..bound(number + 1)]));
+        let mut own = complete(&members[bound(number)..bound(number + 1)]);
+        shuffle(rng, &mut own);
+        let cut = stubs::round(rng, spec.rewire() * own.len() as f64).min(own.len());
+        for end in own.drain(..cut).flat_map(|(a, b)| [a, b]) {
+            match (caves > 1 && chance(rng, spec.near()), chance(rng, 0.5)) {
+                (false, _) => far.push(end),
+                (true, true) => after[number].push(end),
+                (true, false) => before[number].push(end),
+            }
+        }
+        links.extend(own);
     }
-    shuffle(rng, &mut links);
-    let cut = stubs::round(rng, rewire * links.len() as f64).min(links.len());
-    let loose = links.split_off(links.len() - cut);
-    let ends = loose.into_iter().flat_map(|(a, b)| [a, b]).collect();
+    for number in 0..caves {
+        let (mut here, mut there) = (
+            std::mem::take(&mut after[number]),
+            std::mem::take(&mut before[(number + 1) % caves]),
+        );
+        shuffle(rng, &mut here);
+        let both = here.len().min(there.len());
+        // Ends that find no partner next door look everywhere.
+        far.extend(here.drain(both..).chain(there.drain(both..)));
+        links.extend(here.into_iter().zip(there));
+    }
     let mut kept: Vec<(u32, u32)> = links.iter().map(|(a, b)| (*a.min(b), *a.max(b))).collect();
     kept.sort_unstable();
     let new = |a: u32, b: u32| kept.binary_search(&(a, b)).is_err();
-    links.extend(stubs::pair(ends, new, rng));
+    links.extend(stubs::pair(far, new, rng));
     links
 }
 

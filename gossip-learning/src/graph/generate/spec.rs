@@ -18,7 +18,7 @@ pub enum Family {
     WattsStrogatz,
     /// `planted`: a planted partition, regular graphs inside communities and links between them.
     Planted,
-    /// `caveman`: complete caves inside each community, relaxed by rewiring.
+    /// `caveman`: complete caves on a ring inside each community, relaxed by rewiring.
     Caveman,
     /// `geometric`: links to what is near on a square, one square for each community.
     Geometric,
@@ -33,6 +33,7 @@ pub struct Spec {
     family: Family,
     degree: u32,
     rewire: f64,
+    near: f64,
     between: Option<f64>,
 }
 
@@ -101,6 +102,11 @@ impl Spec {
         self.rewire
     }
 
+    /// The share of rewired links that lead to the next caves (caveman).
+    pub fn near(&self) -> f64 {
+        self.near
+    }
+
     /// The share of links between communities; none if the graph is blind to communities.
     pub fn between(&self) -> Option<f64> {
         self.between
@@ -124,7 +130,7 @@ impl FromStr for Spec {
     type Err = GraphError;
 
     /// `family`, or `family:key=value,…` with the keys `degree` (10), `rewire` (.2; Watts–Strogatz and
-    /// caveman) and `between` (.03 for planted, caveman and geometric; otherwise, or as `none`, the
+    /// caveman), `near` (.8; caveman) and `between` (.03 for planted, caveman and geometric; otherwise, or as `none`, the
     /// graph is blind to communities).
     fn from_str(text: &str) -> Result<Spec, GraphError> {
         let wrong = |problem: String| GraphError::Spec {
@@ -141,6 +147,7 @@ impl FromStr for Spec {
             family,
             degree: 10,
             rewire: 0.2,
+            near: 0.8,
             between: family.default_between(),
         };
         for option in options
@@ -168,10 +175,15 @@ impl FromStr for Spec {
                     }
                 }
                 "rewire" if family.rewires() => spec.rewire = share()?,
+                "near" if family == Family::Caveman => spec.near = share()?,
                 "between" if value.trim() == "none" => spec.between = None,
                 "between" => spec.between = Some(share()?),
                 other => {
-                    let rewire = if family.rewires() { ", rewire" } else { "" };
+                    let rewire = match family {
+                        Family::Caveman => ", rewire, near",
+                        Family::WattsStrogatz => ", rewire",
+                        _ => "",
+                    };
                     return Err(wrong(format!(
                         "{family} has no `{other}`; it has degree{rewire}, between"
                     )));
@@ -193,6 +205,9 @@ impl fmt::Display for Spec {
         write!(to, "{}:degree={}", self.family, self.degree)?;
         if self.family.rewires() {
             write!(to, ",rewire={}", self.rewire)?;
+        }
+        if self.family == Family::Caveman {
+            write!(to, ",near={}", self.near)?;
         }
         match self.between {
             Some(share) => write!(to, ",between={share}"),
@@ -225,7 +240,7 @@ mod tests {
     fn a_spec_is_its_text() {
         for text in [
             "regular:degree=4",
-            "caveman:degree=10,rewire=0.1,between=0.03",
+            "caveman:degree=10,rewire=0.1,near=0.5,between=0.03",
             "geometric:degree=9,between=none",
             "h-graph:degree=6,between=0.5",
         ] {
