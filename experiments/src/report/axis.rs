@@ -51,26 +51,32 @@ impl Axis {
         })
     }
 
+    /// Round values at equal distances.
+    fn even_ticks(&self) -> Vec<f64> {
+        let rough = (self.high - self.low) / 5.0;
+        let power = 10f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .map(|m| m * power)
+            .into_iter()
+            .find(|step| *step >= rough);
+        let step = step.unwrap_or(rough);
+        let (first, last) = (
+            (self.low / step).ceil() as i64,
+            (self.high / step).floor() as i64,
+        );
+        (first..=last).map(|n| n as f64 * step).collect()
+    }
+
     /// About four to eight round values of the axis.
     pub fn ticks(&self) -> Vec<f64> {
         if !self.log {
-            let rough = (self.high - self.low) / 5.0;
-            let power = 10f64.powf(rough.log10().floor());
-            let step = [1.0, 2.0, 5.0, 10.0]
-                .map(|m| m * power)
-                .into_iter()
-                .find(|step| *step >= rough);
-            let step = step.unwrap_or(rough);
-            let (first, last) = (
-                (self.low / step).ceil() as i64,
-                (self.high / step).floor() as i64,
-            );
-            return (first..=last).map(|n| n as f64 * step).collect();
+            return self.even_ticks();
         }
         let decades = (self.high / self.low).log10();
         let digits: &[f64] = match decades {
             d if d > 4.0 => &[1.0],
             d if d > 1.2 => &[1.0, 2.0, 5.0],
+            d if d < 0.12 => return self.even_ticks(),
             d if d > 0.5 => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
             _ => &[
                 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0,
@@ -99,6 +105,8 @@ pub fn label(value: f64) -> String {
     let decimals = match scaled.abs() {
         s if s == 0.0 || s >= 100.0 => 0,
         s if s >= 1.0 => 2,
+        // Cosines differ where they come near one.
+        s if s >= 0.99 => 5,
         s if s >= 0.001 => 3,
         _ => return format!("{value:.1e}"),
     };

@@ -32,7 +32,7 @@ type Summary = BTreeMap<u64, [f64; 3]>;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 400.0;
 /// Left, top, right and bottom of the plot.
-const PLOT: [f64; 4] = [70.0, 14.0, 702.0, 352.0];
+const PLOT: [f64; 4] = [86.0, 14.0, 702.0, 352.0];
 
 impl Series {
     fn summary(&self) -> Summary {
