@@ -2,11 +2,13 @@
 //!
 //! Every command is a module with its arguments (`Arguments`) and a `run`; this file only chooses.
 
+mod bench;
 mod graph;
 mod interrupt;
 mod json;
 mod learn;
 mod open;
+mod predict;
 mod privacy;
 mod process;
 mod report;
@@ -34,17 +36,21 @@ struct Lab {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(Box<bench::Arguments>),
     Graph(Box<graph::Arguments>),
     Learn(Box<learn::Arguments>),
-    Report(report::Arguments),
+    Predict(Box<predict::Arguments>),
+    Report(Box<report::Arguments>),
     Simulate(Box<simulate::Arguments>),
 }
 
 fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
+        Command::Bench(arguments) => bench::run(*arguments),
         Command::Graph(arguments) => graph::run(*arguments),
         Command::Learn(arguments) => learn::run(*arguments),
-        Command::Report(arguments) => report::run(arguments),
+        Command::Predict(arguments) => predict::run(*arguments),
+        Command::Report(arguments) => report::run(*arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),
     };
     outcome.unwrap_or_else(|problem| {

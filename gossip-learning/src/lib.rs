@@ -9,6 +9,7 @@ pub mod attack;
 pub mod data;
 pub mod graph;
 pub mod model;
+pub mod peer;
 pub mod privacy;
 pub mod protocol;
 pub mod random;

@@ -1,9 +1,9 @@
 //! `hamlet-lab learn`: gossip learning in simulation.
 
 pub mod baselines;
-mod options;
+pub mod options;
 pub mod outcome;
-mod plan;
+pub mod plan;
 mod run;
 pub mod saved;
 pub mod stage;

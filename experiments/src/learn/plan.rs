@@ -153,6 +153,7 @@ fn sampling(options: &Options) -> Wished<Sampling> {
         "graph" => Sampling::Graph,
         "triangles" => Sampling::Triangles {
             least: wish.take("least", 1)?,
+            trial: wish.take("trial", true)?,
         },
         "pens" => Sampling::Pens {
             of: wish.take("of", 10)?,

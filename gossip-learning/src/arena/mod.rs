@@ -19,6 +19,8 @@ mod turn;
 mod tests;
 
 pub use evaluate::{Measures, Scores, evaluate, sample};
+pub(crate) use turn::HOPS_PER_ROUND;
+
 pub use settings::{Churn, Defence, Delay, Settings, SettingsError};
 
 use crate::{

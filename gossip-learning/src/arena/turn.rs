@@ -240,12 +240,7 @@ impl Arena {
         let expected = part(learner.parameters(), index, parts).len();
         let age_honest = self.age_max() - self.limits.age_slack;
         let kind = self.kind(slot);
-        if self
-            .limits
-            .admit(weights, age, expected, age_honest)
-            .is_err()
-            || (kind == Kind::Local && !self.sampler.admits(to, from))
-        {
+        if (self.limits.admit(weights, age, expected, age_honest)).is_err() {
             self.traffic.refused += 1;
             return;
         }
@@ -264,6 +259,12 @@ impl Arena {
             rows.iter().map(loss).sum::<f32>() / rows.len().max(1) as f32
         };
         if kind == Kind::Local {
+            let own = self.planes[slot].newest(peer);
+            let fits = || own_loss(weights) <= own_loss(own);
+            if !self.sampler.admits(to, from, fits) {
+                self.traffic.refused += 1;
+                return;
+            }
             self.sampler.note(to, from, &world, || own_loss(weights));
         }
         let plane = &mut self.planes[slot];
@@ -324,4 +325,4 @@ fn stranger(peer: u32, world: World<'_>) -> usize {
 }
 
 /// More hops in a row than a model makes in a round on average, by far: each hop waits for a turn.
-const HOPS_PER_ROUND: u32 = 6;
+pub(crate) const HOPS_PER_ROUND: u32 = 6;

@@ -32,6 +32,10 @@ pub enum Sampling {
     Triangles {
         /// Common neighbours that a link needs.
         least: u32,
+        /// Whether local models travel over the other links as well, to be let in only if they fit the
+        /// receiver's own rows no worse than its own model does. Where communities consist of small
+        /// cliques, nothing else ties them together.
+        trial: bool,
     },
     /// A gate for the local model: of every `of` models received the `best` by the loss on the peer's
     /// own rows are merged (PENS: Onoszko et al. 2021). The global model merges all.
@@ -70,7 +74,7 @@ impl Sampling {
             Sampling::Pens { of, best } => (1..=of).contains(&best) && of <= 64,
             Sampling::Dac { a, b } => a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite(),
             Sampling::View { size, .. } => (1..=64).contains(&size),
-            Sampling::Triangles { least } => least > 0,
+            Sampling::Triangles { least, .. } => least > 0,
             _ => true,
         }
     }
@@ -106,7 +110,7 @@ impl Sampler {
                 sampler.views = Some(Views::new(peers, size, refreshes, rng));
             }
             (Sampling::Matching, _) => sampler.partner = (0..peers as u32).collect(),
-            (Sampling::Triangles { least }, Some((graph, support))) => {
+            (Sampling::Triangles { least, .. }, Some((graph, support))) => {
                 for peer in 0..peers as u32 {
                     let links = graph.neighbours(peer).iter().zip(support.at(graph, peer));
                     let supported = links.filter(|(_, count)| **count >= least);
@@ -155,7 +159,9 @@ impl Sampler {
             }
             Sampling::View { .. } => self.views.as_ref()?.pick(peer, rng),
             Sampling::Matching => Some(self.partner[peer as usize]).filter(|other| *other != peer),
-            Sampling::Triangles { .. } if kind == Kind::Local => one(self.supported(peer), rng),
+            Sampling::Triangles { trial: false, .. } if kind == Kind::Local => {
+                one(self.supported(peer), rng)
+            }
             Sampling::Dac { a, b } if kind == Kind::Local => {
                 let (graph, _) = world.links?;
                 let sharpness = 2.0 * a / (1.0 + (-b * round as f32).exp()) - a + 1.0;
@@ -166,11 +172,14 @@ impl Sampler {
         }
     }
 
-    /// Whether `peer` lets a local model from this sender in. The receiver decides by its own links.
+    /// Whether `peer` lets a local model from this sender in. The receiver decides by its own links;
+    /// `fits` says whether the model does no worse on the receiver's rows than its own one.
     #[inline]
-    pub(crate) fn admits(&self, peer: u32, from: u32) -> bool {
+    pub(crate) fn admits(&self, peer: u32, from: u32, fits: impl FnOnce() -> bool) -> bool {
         match self.sampling {
-            Sampling::Triangles { .. } => self.supported(peer).binary_search(&from).is_ok(),
+            Sampling::Triangles { trial, .. } => {
+                self.supported(peer).binary_search(&from).is_ok() || (trial && fits())
+            }
             _ => true,
         }
     }

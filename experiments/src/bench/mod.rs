@@ -1,0 +1,25 @@
+//! `hamlet-lab bench`: how fast the parts are on this machine.
+
+mod learn;
+
+use crate::Outcome;
+use clap::{Args, Subcommand};
+
+/// Measures how fast the parts are on this machine.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    Learn(learn::Arguments),
+}
+
+/// Measures the part asked for.
+pub fn run(arguments: Arguments) -> Outcome {
+    match arguments.part {
+        Part::Learn(arguments) => learn::run(arguments),
+    }
+}
