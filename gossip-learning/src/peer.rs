@@ -279,7 +279,7 @@ mod tests {
     fn terms() -> Terms {
         let step = Step::Capped {
             most: 0.1,
-            least: 0.01,
+            least: 0.05,
         };
         let merging = Merging {
             partner: Partner::LastReceived,
