@@ -199,6 +199,26 @@ mod tests {
     }
 
     #[test]
+    fn triangles_lead_from_cave_to_cave_on_the_ring() {
+        let reach = |near: &str| {
+            let spec = spec(&format!("caveman:degree=10,near={near},between=none"));
+            let graph = spec.generate(&[0; 2000], 1).unwrap();
+            let support = crate::graph::TriangleSupport::of(&graph);
+            let supported = (0..2000u32).flat_map(|peer| {
+                let links = graph.neighbours(peer).iter().zip(support.at(&graph, peer));
+                links
+                    .filter(|(_, s)| **s > 0)
+                    .map(move |(other, _)| (peer, *other))
+            });
+            let alone = Graph::new(vec![0; 2000], supported.collect()).unwrap();
+            measure::components(&alone)[0]
+        };
+        // Tens of caves hang together where the classic graph leaves one or two.
+        let (near, far) = (reach("0.8"), reach("0"));
+        assert!(near > 150 && far < 60, "{near} {far}");
+    }
+
+    #[test]
     fn impossible_wishes_are_explained() {
         let few = spec("regular:degree=10").generate(&[0; 10], 1).unwrap_err();
         assert!(few.to_string().contains("more than 10 peers"), "{few}");
