@@ -85,7 +85,7 @@ options! {
     sample: usize,
 
     /// `uniform`, `view[:size=5,refreshes=1]`, `matching`, `graph`; gates for local models:
-    /// `triangles[:least=1,trial=true]`, `pens[:of=10,best=2]`, `dac[:a=30,b=0.2]` [default: uniform, or graph if
+    /// `triangles[:least=1,trial=false]`, `pens[:of=10,best=2]`, `dac[:a=30,b=0.2]` [default: uniform, or graph if
     /// there is one]
     #[arg(long, value_name = "SAMPLER", help_heading = "Network")]
     sampler: String,

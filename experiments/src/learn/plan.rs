@@ -153,7 +153,7 @@ fn sampling(options: &Options) -> Wished<Sampling> {
         "graph" => Sampling::Graph,
         "triangles" => Sampling::Triangles {
             least: wish.take("least", 1)?,
-            trial: wish.take("trial", true)?,
+            trial: wish.take("trial", false)?,
         },
         "pens" => Sampling::Pens {
             of: wish.take("of", 10)?,
