@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`options`] | what can be chosen |
 //! | [`founding`] | keys, folders, ports and the genesis |
+//! | [`stage`] | the running peers |
 //! | [`audience`] | what each peer received, when, and whether it is what the source published |
 //! | [`process`] | what it cost this process |
 //! | [`summary`] | the figures |
@@ -17,6 +18,7 @@ mod founding;
 mod options;
 mod process;
 mod run;
+mod stage;
 mod summary;
 
 pub use options::{Kill, Options};

@@ -45,7 +45,7 @@ pub struct Options {
     /// Write the figures as JSON to this file at the end, or to standard output if it is -
     #[arg(long, env = "HAMLET_DEMO_JSON", value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Draw keys, clusters and who fails from this number; keys made so are for demonstrations only
+    /// Draw keys and who fails from this number; clusters depend on the ports too. Such keys are for demonstrations only
     #[arg(
         long,
         env = "HAMLET_DEMO_SEED",

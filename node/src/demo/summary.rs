@@ -8,9 +8,9 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// What a demonstration measured.
 ///
-/// *Honest* peers are those that neither keep silent nor are the measured ones' killers' victims before
-/// their time: the source, and every receiver that plays by the rules, killed ones as long as they lived.
-/// Ratios are bytes over the bytes that the source published (while the peer lived).
+/// *Honest* peers are all but the silent ones: the source, and every receiver that plays by the rules; killed
+/// ones count for as long as they lived. Ratios are bytes over the bytes that the source published (while
+/// the peer lived).
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Peers that were started, the source and liars included.

@@ -12,6 +12,7 @@
 mod build;
 mod identity;
 mod incoming;
+mod listen;
 mod neighbour;
 mod quic;
 mod task;

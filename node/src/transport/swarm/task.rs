@@ -4,11 +4,12 @@ use super::{
     Protocols, SwarmConfig,
     build::{self, Behaviour, BehaviourEvent},
     identity, incoming,
+    listen::{kind, listen},
     neighbour::{Dialer, LinkTasks, Neighbour},
     wire::Silence,
 };
 use crate::transport::{
-    TransportError, TransportEvent, TransportKind,
+    TransportError, TransportEvent,
     counters::add,
     link::{self, Gates, Inbox, Outbox, Writer},
     queue::Lane,
@@ -18,7 +19,6 @@ use hamlet_overlay::identity::PeerId;
 use libp2p::{
     Multiaddr, Stream, Swarm,
     core::ConnectedPoint,
-    multiaddr::Protocol,
     swarm::{
         ConnectionId, DialError, ListenError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -30,7 +30,6 @@ use rand_core::{Rng, SeedableRng};
 use std::{
     collections::BTreeMap,
     io,
-    net::IpAddr,
     num::NonZeroU8,
     sync::{
         Arc,
@@ -44,8 +43,6 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// How long a listener may take to say where it listens.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long what is urgent may take to leave before a farewell.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
 /// What links and readers may have to report at once.
@@ -492,70 +489,4 @@ async fn open_streams(
     opened
         .try_into()
         .map_err(|_| io::Error::other("a stream per lane was opened"))
-}
-
-/// The protocol that an address is for.
-fn kind(address: &Multiaddr) -> TransportKind {
-    match address.iter().any(|part| matches!(part, Protocol::Tcp(_))) {
-        true => TransportKind::Tcp,
-        false => TransportKind::Quic,
-    }
-}
-
-/// Listens on all addresses, and says which they are now that the system has chosen what was left open.
-async fn listen(
-    swarm: &mut Swarm<Behaviour>,
-    addresses: &[String],
-) -> Result<Vec<String>, TransportError> {
-    let mut listening = Vec::new();
-    for address in addresses {
-        let failed = |why: String| TransportError::Listen {
-            address: address.clone(),
-            why,
-        };
-        let parsed = build::parse(address)?;
-        check_free(&parsed).map_err(|error| failed(error.to_string()))?;
-        let id = swarm
-            .listen_on(parsed)
-            .map_err(|error| failed(error.to_string()))?;
-        let opened = async {
-            loop {
-                match swarm.select_next_some().await {
-                    SwarmEvent::NewListenAddr {
-                        listener_id,
-                        address,
-                    } if listener_id == id => return Ok(address),
-                    SwarmEvent::ListenerClosed {
-                        listener_id,
-                        reason,
-                        ..
-                    } if listener_id == id => {
-                        return Err(reason.map_or_else(|e| e.to_string(), |()| "closed".to_owned()));
-                    }
-                    _ => {}
-                }
-            }
-        };
-        let opened = timeout(LISTEN_TIMEOUT, opened)
-            .await
-            .map_err(|_| failed("the system did not say that it listens".to_owned()))?
-            .map_err(failed)?;
-        listening.push(opened.to_string());
-    }
-    Ok(listening)
-}
-
-/// Fails if somebody listens on a TCP port: libp2p would share it with them and get half of the
-/// connections.
-fn check_free(address: &Multiaddr) -> io::Result<()> {
-    let mut parts = address.iter();
-    let ip: IpAddr = match parts.next() {
-        Some(Protocol::Ip4(ip)) => ip.into(),
-        Some(Protocol::Ip6(ip)) => ip.into(),
-        _ => return Ok(()),
-    };
-    match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => std::net::TcpListener::bind((ip, port)).map(drop),
-        _ => Ok(()),
-    }
 }

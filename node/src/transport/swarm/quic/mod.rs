@@ -5,18 +5,16 @@
 //! many. On the wire this is libp2p's QUIC (`/quic-v1` with the libp2p TLS certificate): either end may
 //! be libp2p-quic. Not supported, since nobody here uses them: hole punching and moving to another address.
 
+mod connection;
+
 use super::wire::{CountingRuntime, Silence};
 use crate::transport::counters::Counters;
-use futures::{
-    FutureExt,
-    future::BoxFuture,
-    io::{AsyncRead, AsyncWrite},
-};
+use connection::Connection;
+use futures::{FutureExt, future::BoxFuture};
 use libp2p::{
     Multiaddr, PeerId,
     core::{
         Transport,
-        muxing::{StreamMuxer, StreamMuxerEvent},
         transport::{DialOpts, ListenerId, TransportError, TransportEvent},
     },
     identity::Keypair,
@@ -25,7 +23,7 @@ use libp2p::{
 };
 use quinn::{
     AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint,
-    EndpointConfig, IdleTimeout, RecvStream, SendStream, ServerConfig, TransportConfig, VarInt,
+    EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
     rustls::pki_types::CertificateDer,
 };
@@ -38,14 +36,14 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use tokio::time::timeout;
 
 /// A connection on which nothing came for so long is dead. Both sides see to it that something comes.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// How long a connection may take to be made. An address that only TCP reaches costs this much.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Packets that may come before the other side acknowledges them, and how long it may take its time.
@@ -326,107 +324,6 @@ impl Transport for Quic {
         }
         this.waker = Some(cx.waker().clone());
         Poll::Pending
-    }
-}
-
-type Streams = Result<(SendStream, RecvStream), quinn::ConnectionError>;
-
-/// A QUIC connection.
-pub struct Connection {
-    connection: quinn::Connection,
-    incoming: Option<BoxFuture<'static, Streams>>,
-    outgoing: Option<BoxFuture<'static, Streams>>,
-    closed: Option<BoxFuture<'static, quinn::ConnectionError>>,
-}
-
-impl Connection {
-    fn new(connection: quinn::Connection) -> Connection {
-        Connection {
-            connection,
-            incoming: None,
-            outgoing: None,
-            closed: None,
-        }
-    }
-}
-
-impl StreamMuxer for Connection {
-    type Substream = Substream;
-    type Error = io::Error;
-
-    fn poll_inbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Substream>> {
-        let connection = self.connection.clone();
-        let next = self
-            .incoming
-            .get_or_insert_with(|| async move { connection.accept_bi().await }.boxed());
-        let (send, receive) = ready!(next.poll_unpin(cx))?;
-        self.incoming = None;
-        Poll::Ready(Ok(Substream { send, receive }))
-    }
-
-    fn poll_outbound(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Substream>> {
-        let connection = self.connection.clone();
-        let next = self
-            .outgoing
-            .get_or_insert_with(|| async move { connection.open_bi().await }.boxed());
-        let (send, receive) = ready!(next.poll_unpin(cx))?;
-        self.outgoing = None;
-        Poll::Ready(Ok(Substream { send, receive }))
-    }
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<StreamMuxerEvent>> {
-        // Addresses do not change: migration is off. That the connection is gone shows above.
-        Poll::Pending
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let connection = self.connection.clone();
-        let closed = self.closed.get_or_insert_with(|| {
-            connection.close(VarInt::from_u32(0), &[]);
-            async move { connection.closed().await }.boxed()
-        });
-        match ready!(closed.poll_unpin(cx)) {
-            quinn::ConnectionError::LocallyClosed => Poll::Ready(Ok(())),
-            error => Poll::Ready(Err(error.into())),
-        }
-    }
-}
-
-/// A stream of a QUIC connection. When it is dropped, what was written still arrives, and the other side
-/// is told that nothing more is read.
-pub struct Substream {
-    send: SendStream,
-    receive: RecvStream,
-}
-
-impl AsyncRead for Substream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        AsyncRead::poll_read(Pin::new(&mut self.receive), cx, buf)
-    }
-}
-
-impl AsyncWrite for Substream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        AsyncWrite::poll_write(Pin::new(&mut self.send), cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        AsyncWrite::poll_flush(Pin::new(&mut self.send), cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        AsyncWrite::poll_close(Pin::new(&mut self.send), cx)
     }
 }
 

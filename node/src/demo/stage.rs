@@ -1,0 +1,272 @@
+//! The peers of a demonstration, from their start to their end.
+
+use super::{
+    Options,
+    audience::{self, Audience},
+    founding::Home,
+    summary::Account,
+};
+use crate::{
+    control,
+    data::Reservation,
+    driver::{self, Clock, DriverConfig, Fault, PeerHandle},
+    failure::{Failure, Kind},
+    service::Service,
+    transport::shape::LinkShape,
+    uri::StreamUri,
+};
+use hamlet_overlay::genesis::Network;
+use rand_chacha::ChaCha12Rng;
+use rand_core::Rng;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+
+/// The stream of the demonstration.
+const STREAM: u16 = 0;
+/// How long peers may take to connect before the stream begins.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// What receivers saw and nobody counted yet.
+const SEEN: usize = 4096;
+
+/// A failure for which nobody but the system is to blame.
+pub fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Kind::Failed,
+        format!("the demonstration cannot run: {error}"),
+    )
+}
+
+/// A peer of the demonstration.
+pub struct Player {
+    /// Its handle.
+    pub handle: PeerHandle,
+    /// What it does.
+    pub role: Role,
+    /// What its data folder holds, unless something else took it.
+    pub home: Option<Home>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It publishes.
+    Source,
+    /// The receiver with this number in the audience.
+    Receiver(usize),
+    /// It takes and never gives.
+    Silent,
+}
+
+/// The running peers and what is known of them.
+pub struct Stage {
+    /// The network.
+    pub network: Arc<Network>,
+    /// The clock of all peers.
+    pub clock: Clock,
+    /// The peers that live; the first is the source.
+    pub peers: Vec<Player>,
+    /// What they received.
+    pub audience: Audience,
+    /// What they saw and nobody counted yet.
+    pub seen: mpsc::Receiver<(usize, audience::Seen)>,
+    /// The tasks that tell it.
+    pub watchers: JoinSet<()>,
+    /// The numbers of the source's segments.
+    pub numbers: Reservation,
+    /// Segments published.
+    pub segments: u64,
+    /// Their bytes.
+    pub stream_bytes: u64,
+    /// Honest peers that were killed, as they were then.
+    pub dead: Vec<Account>,
+}
+
+impl Stage {
+    /// Starts all peers.
+    pub async fn start(
+        options: &Options,
+        network: Arc<Network>,
+        founders: Vec<Home>,
+        random: &mut ChaCha12Rng,
+    ) -> Result<Stage, Failure> {
+        let count = founders.len();
+        let silent = (options.silent * count as f64).round() as usize;
+        let killed: usize = options.kill.iter().map(|kill| kill.peers).sum();
+        // The source and the peer that serves players stay.
+        if silent + killed > count - 2 {
+            let (asked, there) = (silent + killed, count - 2);
+            let text = format!(
+                "{asked} peers are to keep silent or be killed, and {there} can: a source and a player must stay; choose fewer, or more --peers"
+            );
+            return Err(Failure::new(Kind::Configuration, text));
+        }
+        let mut others: Vec<usize> = (1..count).collect();
+        shuffle(&mut others, random);
+        let silent: Vec<usize> = others[..silent].to_vec();
+        let clock = Clock::start();
+        let (seen_sender, seen) = mpsc::channel(SEEN);
+        let mut watchers = JoinSet::new();
+        let mut peers = Vec::with_capacity(count);
+        let mut receivers = 0;
+        let mut numbers = None;
+        for (place, home) in founders.into_iter().enumerate() {
+            let mut seed = [0; 32];
+            random.fill_bytes(&mut seed);
+            let mut config = DriverConfig::new(network.clone(), home.key.secret(), seed);
+            config.clock = clock;
+            config.prefer = options.transport;
+            config.publish_from = home.numbers.next();
+            config.shape = LinkShape {
+                delay: options.link_delay.unwrap_or_default(),
+                loss: options.link_loss,
+                bits_per_s: options.link_rate.map(|rate| rate.bits_per_s),
+            };
+            let role = match place {
+                0 => Role::Source,
+                place if silent.contains(&place) => Role::Silent,
+                _ => {
+                    receivers += 1;
+                    Role::Receiver(receivers - 1)
+                }
+            };
+            config.fault = (role == Role::Silent).then_some(Fault::Silent);
+            let handle = driver::start(config).await?;
+            let home = match role {
+                Role::Source => {
+                    numbers = Some(home.numbers);
+                    None
+                }
+                Role::Receiver(number) => {
+                    watchers.spawn(audience::watch(
+                        number,
+                        handle.events(),
+                        handle.subscribe(STREAM).await?,
+                        seen_sender.clone(),
+                    ));
+                    Some(home)
+                }
+                Role::Silent => {
+                    // It takes like everybody else, and throws away.
+                    let mut segments = handle.subscribe(STREAM).await?;
+                    watchers.spawn(async move {
+                        while !matches!(
+                            segments.recv().await,
+                            Err(tokio::sync::broadcast::error::RecvError::Closed)
+                        ) {}
+                    });
+                    Some(home)
+                }
+            };
+            peers.push(Player { handle, role, home });
+        }
+        Ok(Stage {
+            network,
+            clock,
+            peers,
+            audience: Audience::new(receivers),
+            seen,
+            watchers,
+            numbers: numbers.ok_or_else(|| failed("there is no source"))?,
+            segments: 0,
+            stream_bytes: 0,
+            dead: Vec::new(),
+        })
+    }
+
+    /// The peer that serves players: the first receiver, so that what is seen came over the network.
+    pub fn service(&mut self) -> Result<Arc<Service>, Failure> {
+        let player = self
+            .peers
+            .iter_mut()
+            .find(|peer| peer.role == Role::Receiver(0));
+        let Some((handle, home)) = player.and_then(|p| Some((p.handle.clone(), p.home.take()?)))
+        else {
+            return Err(failed("there is no receiver"));
+        };
+        Ok(Arc::new(Service::new(
+            self.network.clone(),
+            handle,
+            home.numbers,
+        )))
+    }
+
+    /// Waits until every peer has all its links.
+    pub async fn connect(&self) -> Result<(), Failure> {
+        let start = Instant::now();
+        let mut told = start;
+        for peer in &self.peers {
+            loop {
+                let report = peer.handle.status().await?.report;
+                if report.links_connected >= report.links_wanted {
+                    break;
+                }
+                if start.elapsed() > CONNECT_TIMEOUT {
+                    tracing::warn!(
+                        peer = %peer.handle.id(),
+                        connected = report.links_connected,
+                        wanted = report.links_wanted,
+                        "not all links are up; the stream begins without them"
+                    );
+                    return Ok(());
+                }
+                if told.elapsed() > Duration::from_secs(2) {
+                    told = Instant::now();
+                    tracing::info!("waiting for all peers to connect");
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines that say what runs and where to look.
+    pub fn lines(&self, options: &Options, server: &control::Server) -> String {
+        let parameters = self.network.parameters();
+        let stream = StreamUri {
+            network: self.network.id(),
+            stream: self.peers[0].handle.id(),
+        };
+        let stop = match options.seconds {
+            Some(seconds) => format!("ends by itself after {seconds} s; Ctrl-C ends it sooner"),
+            None => "press Ctrl-C".to_owned(),
+        };
+        format!(
+            "network  {} with {} peers in {} clusters, h = {}, k = {} of n = {}\n\
+             stream   {stream}\n\
+             player   {}\n\
+             status   http://{}/status.json\n\
+             stop     {stop}",
+            self.network.id(),
+            self.peers.len(),
+            self.network.clusters().len(),
+            parameters.h,
+            parameters.k,
+            parameters.n,
+            server.player(&stream),
+            server.address(),
+        )
+    }
+
+    /// Stops all peers, and gives their data folders back.
+    pub async fn stop(mut self) {
+        let mut stopping = JoinSet::new();
+        for peer in self.peers.drain(..) {
+            stopping.spawn(async move {
+                peer.handle.shutdown().await;
+                drop(peer.home);
+            });
+        }
+        while stopping.join_next().await.is_some() {}
+        self.watchers.abort_all();
+    }
+}
+
+/// Fisher–Yates.
+pub fn shuffle(items: &mut [usize], random: &mut impl Rng) {
+    for last in (1..items.len()).rev() {
+        // The bias of a remainder is below one in 2^50 for so few items.
+        items.swap(last, (random.next_u64() % (last as u64 + 1)) as usize);
+    }
+}
