@@ -317,11 +317,12 @@ impl Task {
         };
         tracing::debug!(%peer, address = %endpoint.get_remote_address(), "connected");
         let surplus = neighbour.connected(id, dialer, lower);
-        let linked = neighbour.link.is_some();
+        // Streams open on any connection; where one is being closed, the link begins once it is gone.
+        let ready = neighbour.link.is_none() && surplus.is_empty();
         for id in surplus {
             self.swarm.close_connection(id);
         }
-        if !linked {
+        if ready {
             self.start_link(peer);
         }
     }
@@ -409,7 +410,6 @@ impl Task {
 
     async fn link_report(&mut self, report: LinkReport) {
         let (LinkReport::Up(peer, generation) | LinkReport::Down(peer, generation, _)) = report;
-        let first = self.dials_first(peer);
         let Some(neighbour) = self.neighbours.get_mut(&peer) else {
             return;
         };
@@ -429,7 +429,8 @@ impl Task {
             }
             LinkReport::Down(_, _, error) => {
                 tracing::debug!(%peer, %error, "a link broke");
-                neighbour.failed(first, &mut self.random);
+                // The connection is there; nobody needs to leave the other side time to dial.
+                neighbour.failed(true, &mut self.random);
                 self.take_down(peer).await;
             }
         }
