@@ -18,6 +18,8 @@ use crate::{
 
 /// After how many segments a receiver knows its givers.
 const FIRST: u8 = 8;
+/// For how long a gift counts in favour of its giver; longer than the longest pause between trials.
+const MEMORY: Duration = Duration::from_secs(90);
 const PAUSE_MIN: Duration = Duration::from_secs(4);
 const PAUSE_MAX: Duration = Duration::from_secs(64);
 /// Shares are counted in 1/1024.
@@ -37,14 +39,16 @@ pub(crate) struct Givers {
     judged: u8,
     /// What a newcomer asks for beyond `k`.
     first_reserve: u8,
+    /// What anybody asks for beyond `k`: with many shards one is often much later than the others.
+    reserve: u8,
 }
 
 #[derive(Clone, Copy)]
 struct Slot {
     /// The smoothed share of misses.
     misses: u16,
-    /// Whether it ever gave.
-    gave: bool,
+    /// When it last gave anything, in time or not.
+    gave: Option<Time>,
     /// When a silent slot is tried again.
     retry: Time,
     pause: Duration,
@@ -54,7 +58,7 @@ impl Givers {
     pub fn new(k: u8, n: u8) -> Givers {
         let slot = Slot {
             misses: 0,
-            gave: false,
+            gave: None,
             retry: Time::ZERO,
             pause: PAUSE_MIN,
         };
@@ -65,13 +69,25 @@ impl Givers {
             strain: 0,
             judged: 0,
             first_reserve: super::reserve_max(k),
+            reserve: k / 16,
         }
     }
 
-    /// Whether the holder of a slot has proved to give and still does.
-    pub fn proven(&self, slot: u8) -> bool {
-        let record = self.slots.get(usize::from(slot));
-        record.is_some_and(|record| record.gave) && !self.silent.contains(slot)
+    /// Notes that a slot gave a shard, in time or not.
+    pub fn gave(&mut self, slot: u8, now: Time) {
+        if let Some(record) = self.slots.get_mut(usize::from(slot)) {
+            record.gave = Some(now);
+        }
+    }
+
+    /// Whether the holder of a slot gave something within memory. It may be called silent all the same: an
+    /// honest relay whose column is broken gives too late to be relied on.
+    pub fn proven(&self, slot: u8, now: Time) -> bool {
+        let gave = self
+            .slots
+            .get(usize::from(slot))
+            .and_then(|record| record.gave);
+        gave.is_some_and(|at| now.since(at) < MEMORY)
     }
 
     /// The slots called silent.
@@ -90,7 +106,9 @@ impl Givers {
         let reserve = STRAIN.iter().filter(|&&limit| self.strain > limit).count() as u8;
         Standing {
             silent: self.silent,
-            extra: first.max(reserve + self.on_trial.len().min(2)),
+            extra: first
+                .max(self.reserve)
+                .max(reserve + self.on_trial.len().min(2)),
             idle: false,
         }
     }
@@ -101,7 +119,6 @@ impl Givers {
             return;
         };
         if gave {
-            record.gave = true;
             record.misses -= record.misses / 3;
             if self.on_trial.remove(slot) {
                 record.pause = PAUSE_MIN;
@@ -155,7 +172,7 @@ impl Givers {
             if let Some(record) = self.slots.get_mut(usize::from(slot)) {
                 *record = Slot {
                     misses: 0,
-                    gave: false,
+                    gave: None,
                     retry: Time::ZERO,
                     pause: PAUSE_MIN,
                 };

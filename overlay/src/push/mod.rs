@@ -139,7 +139,7 @@ impl Stream {
             told: None,
             watching: false,
             joins_sent: 0,
-            completion: Estimate::new(ms(250), ms(40), ms(600)),
+            completion: Estimate::new(ms(250), ms(40), ms(400)),
             answer: Estimate::new(ms(250), ms(60), ms(500)),
             bucket: Bucket::for_stream(publisher.max_bits_per_s, burst),
             playout: Playout::default(),
@@ -243,6 +243,11 @@ impl Stream {
                 );
                 segment.late_at = core.now + self.completion.timeout();
                 if self.watching && core.me != self.source {
+                    let grace = match self.givers.knows() {
+                        true => receive::GRACE,
+                        false => receive::FIRST_GRACE,
+                    };
+                    segment.judge_at = Some(segment.late_at + grace);
                     // With fewer relays than shards needed there is nothing to wait for.
                     let enough = rotation.owed(&standing, self.parity).len() >= self.k;
                     let at = if enough {

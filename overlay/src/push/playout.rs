@@ -157,8 +157,6 @@ impl Stream {
     fn leave_out(&mut self, core: &mut Core, number: SegmentNumber) {
         if let Some(segment) = self.window.get_mut(&number) {
             segment.played = true;
-            segment.judge_at = Some(core.now);
-            self.wake_at(core.now);
         }
         self.report.skipped += 1;
         self.playout.discontinuity = true;

@@ -12,7 +12,7 @@
 //! Whoever is asked answers when it can, so a request needs no repeating until it is overdue.
 
 use super::{
-    Stream,
+    SHORT_OF_RELAYS, Stream,
     segment::{Ask, Segment},
 };
 use crate::{
@@ -79,10 +79,21 @@ impl Stream {
         if let Some(link) = self.list_from(core, number) {
             wants.entry(link).or_default().1 = true;
         }
+        let unlisted = self
+            .window
+            .get(&number)
+            .is_some_and(|segment| segment.leaves().is_none());
+        let mut list_across = unlisted;
         for (shard, link) in self.choose(core, number) {
-            wants.entry(link).or_default().0.insert(shard);
+            let want = wants.entry(link).or_default();
+            want.0.insert(shard);
+            // Where shards have to come from across, the list has to as well.
+            if deal.outward.contains(&link) {
+                want.1 |= std::mem::take(&mut list_across);
+            }
         }
-        let overdue = now + self.answer.timeout();
+        // What is asked for early may have to be restored first by whoever is asked.
+        let overdue = now.max(late_at) + self.answer.timeout();
         let Some(segment) = self.window.get_mut(&number) else {
             return;
         };
@@ -110,6 +121,26 @@ impl Stream {
             );
         }
         self.chase_at(number, if late || backlog { overdue } else { late_at });
+    }
+
+    /// Sees to a segment soon because a fellow who gives relies on this peer for shards of it.
+    pub(super) fn chase_for(&mut self, core: &Core, from: LinkId, number: SegmentNumber) {
+        let Some(segment) = self.window.get(&number) else {
+            return;
+        };
+        let missing = self.wanted_inside(core, segment);
+        let asked: ShardSet = segment.asks.keys().copied().collect();
+        let waits = segment.exchanges().nth(from).is_some_and(|(_, exchange)| {
+            !exchange
+                .waits_for
+                .intersection(missing)
+                .without(asked)
+                .is_empty()
+        });
+        let soon = core.now + SHORT_OF_RELAYS;
+        if waits && segment.chase_at.is_some_and(|at| at > soon) {
+            self.chase_at(number, soon);
+        }
     }
 
     /// Asks for the list of leaves when shards wait for it and it should have come.
@@ -175,7 +206,7 @@ impl Stream {
             };
             need += doubt + round.saturating_sub(1).min(3);
         }
-        let wanted_inside = self.wanted_inside(segment);
+        let wanted_inside = self.wanted_inside(core, segment);
 
         let mut chosen = Vec::new();
         let spare = missing
@@ -225,11 +256,13 @@ impl Stream {
     }
 
     /// Shards that fellows who give have asked this peer for in vain; a few.
-    fn wanted_inside(&self, segment: &Segment) -> ShardSet {
+    fn wanted_inside(&self, core: &Core, segment: &Segment) -> ShardSet {
         let gives = |link: LinkId| {
             let slots =
                 (0..self.n).filter(|&slot| segment.deal.holders[usize::from(slot)] == Some(link));
-            slots.into_iter().any(|slot| self.givers.proven(slot))
+            slots
+                .into_iter()
+                .any(|slot| self.givers.proven(slot, core.now))
         };
         segment
             .exchanges()
@@ -279,7 +312,10 @@ impl Stream {
         (0..links.len())
             .map(|step| links[(turn + step) % links.len()])
             .filter(|&link| core.links.connected(link))
-            .min_by_key(|&link| usize::from(self.unanswered(link)) + asked(link))
+            .min_by_key(|&link| {
+                let gave = self.links.get(link).is_some_and(|state| state.gave);
+                usize::from(self.unanswered(link)) + asked(link) + if gave { 0 } else { 2 }
+            })
     }
 
     /// The connected link with the fewest unanswered requests; among equals the one whose turn it is.

@@ -16,9 +16,10 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// How long after a segment was restored, and not before its shards are late, a relay may still give its
-/// shard without being noted as silent.
-const GRACE: Duration = Duration::from_millis(100);
+/// How long after its shard is late a relay may still give it without being noted as silent; a newcomer,
+/// who does not know yet what late is, gives everybody more time.
+pub(super) const GRACE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_GRACE: Duration = Duration::from_millis(400);
 
 /// A shard that came from somebody who may send it.
 #[derive(Clone, Copy)]
@@ -218,7 +219,16 @@ impl Stream {
                 state.unanswered = 0;
             }
         }
-        owed && !segment.gave.insert(slot)
+        let again = owed && !segment.gave.insert(slot);
+        if owed {
+            self.givers.gave(slot, core.now);
+        }
+        let expected = segment.rotation.owed(&segment.standing, self.parity);
+        let given = segment.rotation.shards(segment.gave).intersection(expected);
+        if segment.most_given_at.is_none() && given.len() >= expected.len() - expected.len() / 4 {
+            segment.most_given_at = Some(core.now);
+        }
+        again
     }
 
     /// Accepts a claim about a segment: at most one signature is checked.
@@ -353,18 +363,24 @@ impl Stream {
             .digest
             .as_ref()
             .map_or(ShardSet::EMPTY, |d| rotation.given_out(d.header().parity));
-        segment.judge_at = Some(now.max(segment.late_at) + GRACE);
         let own = rotation
             .shards(deal.mine)
             .intersection(given_out)
             .without(arrived);
         let fill_at = now + GRACE;
+        // Of a segment that had to be repaired only what was given tells how long giving takes.
+        let took = match repaired {
+            true => segment
+                .most_given_at
+                .map(|at| at.since(segment.first_seen) * 5 / 4),
+            false => Some(after),
+        };
         segment.fill_across_at = (!own.is_empty()).then_some(fill_at);
         self.wake_at(fill_at);
         self.report.restored += 1;
         self.report.repaired += u64::from(repaired);
-        if !repaired {
-            self.completion.sample(after);
+        if let Some(took) = took {
+            self.completion.sample(took);
         }
         core.event(Event::Restored {
             stream: self.number,

@@ -203,6 +203,7 @@ impl Stream {
         exchange.waits_for = exchange.waits_for.union(shards);
         exchange.waits_for_list |= list && exchange.lists_sent < LISTS_MAX;
         self.answer_waiting(core, number);
+        self.chase_for(core, from, number);
         match self.link(from).allowance {
             0 => Err(Refusal::TooManyRequests),
             _ => Ok(()),
@@ -264,7 +265,7 @@ impl Stream {
             let Some(link) = deal.holders[usize::from(slot)] else {
                 continue;
             };
-            let (more, cap) = match self.givers.proven(slot) {
+            let (more, cap) = match self.givers.proven(slot, core.now) {
                 true => (1, large),
                 false => (u16::from(newest.is_multiple_of(16)), small),
             };
@@ -276,8 +277,12 @@ impl Stream {
             }
         }
         for &link in &deal.outward {
-            let due = self.link(link).gave || newest.is_multiple_of(4);
-            self.link(link).refill(u16::from(due), small);
+            match self.link(link).gave {
+                true => self.link(link).refill(2, large),
+                false => self
+                    .link(link)
+                    .refill(u16::from(newest.is_multiple_of(4)), small),
+            }
         }
     }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Segment {
     pub standing: Standing,
     /// Slots whose relay gave its shard itself.
     pub gave: SlotSet,
+    /// When three quarters of what is owed had been given.
+    pub most_given_at: Option<Time>,
     /// When the slots are judged; `None` once that is done.
     pub judge_at: Option<Time>,
     /// When own shards that did not come across are handed across all the same.
@@ -130,6 +132,7 @@ impl Segment {
             rounds: 0,
             standing,
             gave: SlotSet::EMPTY,
+            most_given_at: None,
             judge_at: None,
             fill_across_at: None,
             offers: BTreeMap::new(),
