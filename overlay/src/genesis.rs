@@ -11,6 +11,7 @@ use crate::{
     set::MAX_SLOTS,
     view::Cluster,
 };
+pub use hamlet_consensus::FaultModel;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -26,16 +27,6 @@ pub const MAX_NAME_BYTES: usize = 64;
 pub const MAX_ADDRESS_BYTES: usize = 256;
 /// The most addresses of one founder.
 pub const MAX_ADDRESSES: usize = 8;
-
-/// Which fault model clusters agree under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultModel {
-    /// Safe always, live when messages arrive in time; fewer than a third of a cluster faulty.
-    PartialSynchrony,
-    /// A known bound on delivery; fewer than half of a cluster faulty.
-    Synchrony,
-}
 
 /// The parameters of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
