@@ -186,6 +186,9 @@ impl Stream {
         shards: ShardSet,
         list: bool,
     ) -> Result<(), Refusal> {
+        if self.link(from).allowance == 0 {
+            return Err(Refusal::TooManyRequests);
+        }
         let shards = shards.intersection(ShardSet::below(self.n));
         let Some(segment) = self.window.get_mut(&number) else {
             let soon = self.newest.is_some_and(|newest| {
@@ -204,10 +207,7 @@ impl Stream {
         exchange.waits_for_list |= list && exchange.lists_sent < LISTS_MAX;
         self.answer_waiting(core, number);
         self.chase_for(core, from, number);
-        match self.link(from).allowance {
-            0 => Err(Refusal::TooManyRequests),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Answers those who wait for shards, or the list, of a segment.
@@ -260,13 +260,17 @@ impl Stream {
     /// for one now and then (P6). A cluster that lives on its neighbours needs no more than that of each.
     pub(super) fn refill_allowances(&mut self, core: &Core, newest: SegmentNumber) {
         let deal = core.newest_deal();
-        let (small, large) = (FIRST_ALLOWANCE, 2 * u16::from(self.k).max(FIRST_ALLOWANCE));
+        let k = u16::from(self.k);
+        // Where there are few to ask, each is asked for more.
+        let inside = k.div_ceil(deal.fellows.len().max(1) as u16);
+        let across = k.div_ceil(deal.outward.len().max(1) as u16);
+        let (small, large) = (FIRST_ALLOWANCE, 2 * k.max(FIRST_ALLOWANCE));
         for slot in 0..self.n {
             let Some(link) = deal.holders[usize::from(slot)] else {
                 continue;
             };
             let (more, cap) = match self.givers.proven(slot, core.now) {
-                true => (1, large),
+                true => (inside, large),
                 false => (u16::from(newest.is_multiple_of(16)), small),
             };
             self.link(link).refill(more, cap);
@@ -278,7 +282,7 @@ impl Stream {
         }
         for &link in &deal.outward {
             match self.link(link).gave {
-                true => self.link(link).refill(2, large),
+                true => self.link(link).refill(across, large),
                 false => self
                     .link(link)
                     .refill(u16::from(newest.is_multiple_of(4)), small),
