@@ -187,6 +187,8 @@ fn each_kind_of_trespass_is_counted_against_its_sender() {
     receive(&mut world, fellow, 1, vec![0xff; 40]);
     receive(&mut world, fellow, 1, shard(9, 0, 0));
     receive(&mut world, fellow, 1, shard(0, 1_000_000, 0));
+    receive(&mut world, fellow, 1, shard(0, u64::MAX, 0));
+    receive(&mut world, fellow, 1, shard(0, 3, u8::MAX));
     for number in 0..8 {
         receive(&mut world, fellow, 1, shard(0, 4, number));
     }
@@ -207,6 +209,31 @@ fn each_kind_of_trespass_is_counted_against_its_sender() {
             fellow,
             1,
             joined(&Message::Notices(vec![many; MAX_NOTICES]).frame()),
+        );
+    }
+    for number in [0, 3, u64::MAX] {
+        let have = Notice::Have {
+            stream: 0,
+            segment: number,
+            shard: u8::MAX,
+        };
+        let want = Notice::Want {
+            stream: 0,
+            segment: number,
+            shards: Set64(1),
+            digest: true,
+        };
+        receive(
+            &mut world,
+            fellow,
+            1,
+            joined(&Message::Notices(vec![have]).frame()),
+        );
+        receive(
+            &mut world,
+            fellow,
+            1,
+            joined(&Message::Notices(vec![want]).frame()),
         );
     }
     let idle = Notice::Standing {

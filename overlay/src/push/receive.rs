@@ -16,6 +16,8 @@ use crate::{
 };
 use bytes::Bytes;
 
+/// The largest number of a segment: far beyond any stream, so that arithmetic on numbers stays in range.
+const NUMBER_MAX: SegmentNumber = 1 << 48;
 /// How long after its shard is late a relay may still give it without being noted as silent; a newcomer,
 /// who does not know yet what late is, gives everybody more time.
 pub(super) const GRACE: Duration = Duration::from_millis(100);
@@ -138,10 +140,13 @@ impl Stream {
         if self.stopped.is_some() {
             return Err(Refusal::Stopped);
         }
-        match self.newest {
-            Some(newest) if number + WINDOW < newest => Err(Refusal::OutOfWindow),
-            _ => Ok(()),
+        let past = self
+            .newest
+            .is_some_and(|newest| number < newest.saturating_sub(WINDOW));
+        if past || number > NUMBER_MAX {
+            return Err(Refusal::OutOfWindow);
         }
+        Ok(())
     }
 
     /// Whether a segment may be received of which perhaps no digest is known yet.
