@@ -56,8 +56,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 pub const WINDOW: u64 = 32;
 /// How many segments whose digest has not come may be begun.
 pub const AHEAD: usize = 6;
-/// How many shards a link may ask for before it has given anything.
-const FIRST_ALLOWANCE: u16 = 6;
+/// How many segments a newcomer may ask all its fellows for together.
+const FIRST_SEGMENTS: u16 = 6;
 /// Standings are told at most this often.
 const STANDING_EVERY: Duration = Duration::from_millis(200);
 /// A link may ask for the digests of the past at most this often.
@@ -73,6 +73,9 @@ pub(crate) struct Stream {
     n: u8,
     k: u8,
     max_segment_bytes: usize,
+    /// How many shards a link may ask for before it has given anything: together enough for a newcomer to
+    /// catch up, so more where there are few to ask.
+    first_allowance: u16,
     window: BTreeMap<SegmentNumber, Segment>,
     /// The newest segment whose digest was verified.
     newest: Option<SegmentNumber>,
@@ -131,6 +134,7 @@ impl Stream {
             n: parameters.n,
             k: parameters.k,
             max_segment_bytes: source::max_segment_bytes(publisher.max_bits_per_s, parameters),
+            first_allowance: first_allowance(view),
             window: BTreeMap::new(),
             newest: None,
             parity: 0,
@@ -212,7 +216,7 @@ impl Stream {
         if self.links.len() <= link {
             let new = LinkState {
                 standings: [None; 2],
-                allowance: FIRST_ALLOWANCE,
+                allowance: self.first_allowance,
                 early: None,
                 gave: false,
                 unanswered: 0,
@@ -513,6 +517,14 @@ impl Stream {
         self.wake = Time::NEVER;
         self.stopped = Some(why);
     }
+}
+
+fn first_allowance(view: &View) -> u16 {
+    let members = view
+        .epochs()
+        .last()
+        .map_or(0, |epoch| epoch.own.members().len());
+    FIRST_SEGMENTS * u16::from(view.parameters.k).div_ceil(members.max(2) as u16 - 1)
 }
 
 /// The most shards beyond `k` that a receiver may want of every segment.

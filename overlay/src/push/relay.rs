@@ -1,6 +1,6 @@
 //! Relaying: a shard goes on as soon as it is verified, and requests are answered (P2, P3, P6).
 
-use super::{AHEAD, FIRST_ALLOWANCE, LinkState, Stream, duty::LISTS};
+use super::{AHEAD, LinkState, Stream, duty::LISTS};
 use crate::{
     core::Core,
     io::{Class, Refusal},
@@ -264,7 +264,8 @@ impl Stream {
         // Where there are few to ask, each is asked for more.
         let inside = k.div_ceil(deal.fellows.len().max(1) as u16);
         let across = k.div_ceil(deal.outward.len().max(1) as u16);
-        let (small, large) = (FIRST_ALLOWANCE, 2 * k.max(FIRST_ALLOWANCE));
+        let small = self.first_allowance;
+        let large = 2 * k.max(small);
         for slot in 0..self.n {
             let Some(link) = deal.holders[usize::from(slot)] else {
                 continue;
