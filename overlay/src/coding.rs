@@ -63,7 +63,8 @@ impl Coder {
             .collect()
     }
 
-    /// The data shards, restored from any `k` shards of equal length; `None` with fewer.
+    /// The data shards, restored from any `k` shards of equal length; `None` with fewer. Those that were
+    /// there are shared, and those that were missing lie in one buffer of their own.
     pub fn restore(&self, shards: &[Option<Bytes>]) -> Option<Vec<Bytes>> {
         let k = self.k();
         if shards.len() != self.n() {
@@ -72,28 +73,35 @@ impl Coder {
         if let Some(data) = shards[..k].iter().cloned().collect::<Option<Vec<Bytes>>>() {
             return Some(data);
         }
-        let len = shards.iter().flatten().next()?.len();
-        // Only what is missing is computed, into the places that the missing data shards leave free.
-        let mut buffer = BytesMut::zeroed(len * self.n());
-        let mut pieces: Vec<(&mut [u8], bool)> = Vec::with_capacity(self.n());
-        for (piece, shard) in buffer.chunks_exact_mut(len).zip(shards) {
-            if let Some(shard) = shard {
-                if shard.len() != len {
-                    return None;
-                }
-                piece.copy_from_slice(shard);
-            }
-            pieces.push((piece, shard.is_some()));
+        let there: Vec<&[u8]> = shards.iter().flatten().take(k).map(Bytes::as_ref).collect();
+        let len = there.first()?.len();
+        if there.len() < k || len == 0 || there.iter().any(|shard| shard.len() != len) {
+            return None;
         }
+        // The code wants what is there writable too, so it works on a copy.
+        let mut copies = there.concat();
+        let missing = shards[..k].iter().filter(|shard| shard.is_none()).count();
+        let mut buffer = BytesMut::zeroed(missing * len);
+        let mut copies = copies.chunks_exact_mut(len);
+        let mut places = buffer.chunks_exact_mut(len);
+        let mut piece = |(number, shard): (usize, &Option<Bytes>)| match shard
+            .as_ref()
+            .and_then(|_| copies.next())
+        {
+            Some(copy) => (copy, true),
+            None if number < k => (places.next().unwrap_or_default(), false),
+            None => (Default::default(), false),
+        };
+        let mut pieces: Vec<(&mut [u8], bool)> =
+            shards.iter().enumerate().map(&mut piece).collect();
         self.0.reconstruct_data(&mut pieces).ok()?;
         drop(pieces);
-        buffer.truncate(len * k);
-        let buffer = buffer.freeze();
-        Some(
-            (0..k)
-                .map(|shard| buffer.slice(shard * len..(shard + 1) * len))
-                .collect(),
-        )
+        let mut restored = buffer.freeze();
+        let data = shards[..k].iter().map(|shard| match shard {
+            Some(shard) => shard.clone(),
+            None => restored.split_to(len),
+        });
+        Some(data.collect())
     }
 
     /// The parity shards of these data shards. They share one buffer.
@@ -149,5 +157,7 @@ mod tests {
             None,
         ];
         assert_eq!(coder.restore(&shards), None);
+        let empty = [None, Some(Bytes::new()), Some(Bytes::new()), None];
+        assert_eq!(coder.restore(&empty), None);
     }
 }

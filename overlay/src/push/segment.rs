@@ -323,11 +323,8 @@ impl Segment {
 
 /// The hash of a payload given as data shards.
 pub(crate) fn payload_hash(data: &[Bytes], length: usize) -> Hash {
-    let mut hasher = Domain::Payload.hasher();
-    for piece in trim(data, length) {
-        hasher.update(&piece);
-    }
-    Hash(*hasher.finalize().as_bytes())
+    // In one piece: BLAKE3 takes long texts several times as fast as many short ones.
+    Domain::Payload.hash_one(&trim(data, length).concat())
 }
 
 fn trim(data: &[Bytes], length: usize) -> Vec<Bytes> {
