@@ -14,10 +14,37 @@ use crate::{
     view::{SegmentNumber, StreamNumber},
     wire,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::ops::Deref;
 
 /// The hash of a shard, or of an inner node of the tree.
 pub type Leaf = [u8; 16];
+
+/// Hashes of a tree, side by side in shared bytes: the list of all leaves, or a path to the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hashes(Bytes);
+
+impl Hashes {
+    /// Whether the bytes that came are whole hashes.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.0.len().is_multiple_of(size_of::<Leaf>())
+    }
+}
+
+impl Deref for Hashes {
+    type Target = [Leaf];
+
+    fn deref(&self) -> &[Leaf] {
+        self.0.as_chunks().0
+    }
+}
+
+impl FromIterator<Leaf> for Hashes {
+    fn from_iter<I: IntoIterator<Item = Leaf>>(hashes: I) -> Hashes {
+        Hashes(hashes.into_iter().flatten().collect())
+    }
+}
 
 const DOMAIN: &str = "hamlet v1 digest";
 
@@ -48,7 +75,6 @@ pub struct Header {
 pub struct SignedHeader {
     /// What is said.
     pub header: Header,
-    #[serde(with = "signature_as_pair")]
     signature: Signature,
 }
 
@@ -60,12 +86,12 @@ pub struct Digest {
     /// The root of the hash tree.
     pub root: Leaf,
     /// The leaves, once they are known.
-    pub leaves: Option<Vec<Leaf>>,
+    pub leaves: Option<Hashes>,
 }
 
 impl Digest {
     /// Signs the digest of a segment.
-    pub fn sign(header: Header, leaves: Vec<Leaf>, network: Hash, signer: &dyn Signer) -> Digest {
+    pub fn sign(header: Header, leaves: Hashes, network: Hash, signer: &dyn Signer) -> Digest {
         let root = Tree::new(&leaves).root();
         let signature = signer.sign(statement(network, &text(&header, &root)));
         Digest {
@@ -100,6 +126,7 @@ pub struct Claim {
     /// The header as it was signed.
     pub signed: SignedHeader,
     /// The root of the shards' hash tree.
+    #[serde(with = "wire::run")]
     pub root: Leaf,
 }
 
@@ -183,7 +210,7 @@ impl Tree {
     }
 
     /// The siblings on the way from a leaf to the root.
-    pub fn path(&self, leaf: u8) -> Vec<Leaf> {
+    pub fn path(&self, leaf: u8) -> Hashes {
         let mut place = usize::from(leaf);
         let below_root = self.0.split_last().map_or(&[][..], |(_, below)| below);
         below_root
@@ -243,32 +270,8 @@ fn statement(network: Hash, text: &[u8]) -> Statement<'_> {
     }
 }
 
-/// Serde knows arrays up to 32 elements; a signature travels as two halves.
-mod signature_as_pair {
-    use super::Signature;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(
-        signature: &Signature,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let (mut r, mut s) = ([0; 32], [0; 32]);
-        r.copy_from_slice(&signature.0[..32]);
-        s.copy_from_slice(&signature.0[32..]);
-        (r, s).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Signature, D::Error> {
-        let (r, s) = <([u8; 32], [u8; 32])>::deserialize(deserializer)?;
-        let mut bytes = [0; 64];
-        bytes[..32].copy_from_slice(&r);
-        bytes[32..].copy_from_slice(&s);
-        Ok(Signature(bytes))
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::identity::{Ed25519Signer, Ed25519Verifier};
 
@@ -285,7 +288,13 @@ mod tests {
         }
     }
 
-    fn leaves(n: u8) -> Vec<Leaf> {
+    /// Some segment's signed header.
+    pub fn signed(segment: SegmentNumber) -> SignedHeader {
+        let signer = Ed25519Signer::from_secret(&[1; 32]);
+        Digest::sign(header(segment, None), leaves(8), Hash([9; 32]), &signer).signed
+    }
+
+    fn leaves(n: u8) -> Hashes {
         (0..n).map(|shard| leaf(&[shard])).collect()
     }
 

@@ -1,8 +1,8 @@
 //! The messages between peers. `docs/protocol.md` explains them in their context.
 
 use crate::{
-    digest::{Equivocation, Leaf, SignedHeader},
-    set::{ShardSet, SlotSet},
+    digest::{Equivocation, Hashes, SignedHeader},
+    set::{MAX_SLOTS, ShardSet, SlotSet},
     view::{SegmentNumber, StreamNumber},
     wire::{self, Frame, Malformed},
 };
@@ -38,7 +38,7 @@ pub enum Message {
         /// The signed header of the segment.
         signed: SignedHeader,
         /// The leaves of all shards.
-        leaves: Vec<Leaf>,
+        leaves: Hashes,
     },
     /// Small things, several at a time.
     Notices(Vec<Notice>),
@@ -50,9 +50,9 @@ pub enum Message {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Proof {
     /// The siblings on the way.
-    Path(Vec<Leaf>),
+    Path(Hashes),
     /// All leaves: for the carriers, who hand the list on in their cluster.
-    Leaves(Vec<Leaf>),
+    Leaves(Hashes),
 }
 
 /// A small thing that one peer tells another.
@@ -137,18 +137,18 @@ impl Message {
     /// The message of a frame and its body, within the bounds of every list in it.
     pub fn decode(frame: &Frame) -> Result<(Message, Bytes), Malformed> {
         let (message, body): (Message, Bytes) = wire::decode(frame)?;
-        let leaves = |leaves: &[Leaf]| leaves.len() <= crate::set::MAX_SLOTS.into();
+        let up_to = |most: u8, hashes: &Hashes| hashes.are_whole() && hashes.len() <= most.into();
         let shaped = match &message {
             Message::Shard { .. } => !body.is_empty(),
             Message::ProvenShard {
                 proof: Proof::Path(path),
                 ..
-            } => path.len() <= 6 && !body.is_empty(),
+            } => up_to(6, path) && !body.is_empty(),
             Message::ProvenShard {
                 proof: Proof::Leaves(all),
                 ..
-            } => leaves(all) && !body.is_empty(),
-            Message::Digest { leaves: all, .. } => leaves(all) && body.is_empty(),
+            } => up_to(MAX_SLOTS, all) && !body.is_empty(),
+            Message::Digest { leaves: all, .. } => up_to(MAX_SLOTS, all) && body.is_empty(),
             Message::Notices(notices) => notices.len() <= MAX_NOTICES && body.is_empty(),
             Message::Evidence(_) => body.is_empty(),
         };
@@ -192,6 +192,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn hashes_that_are_not_whole_or_too_many_are_malformed() {
+        // The kind of proof, the length in bytes, and then the hashes.
+        let proven = |hashes: usize, cut: usize| {
+            let path: Hashes = vec![[7; 16]; hashes].into_iter().collect();
+            let mut head = wire::encode(&Proof::Path(path));
+            head.truncate(head.len() - cut);
+            if let Some(length) = head.get_mut(1) {
+                *length -= cut as u8;
+            }
+            let (proof, _): (Proof, _) = wire::decode(&Frame::received(head.into())).unwrap();
+            let digest = crate::digest::tests::signed(3);
+            let message = Message::ProvenShard {
+                signed: digest,
+                shard: 0,
+                proof,
+            };
+            Message::decode(&message.frame_with("body".into())).is_ok()
+        };
+        assert!(proven(6, 0));
+        assert!(!proven(7, 0));
+        assert!(!proven(6, 1));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     core::Core,
-    digest::{Claim, Digest, Leaf, SignedHeader, Tree, leaf, root_of_path},
+    digest::{Claim, Digest, Hashes, Leaf, SignedHeader, Tree, leaf, root_of_path},
     io::{Event, Refusal, StopReason},
     links::LinkId,
     message::Proof,
@@ -113,7 +113,7 @@ impl Stream {
         &mut self,
         core: &mut Core,
         signed: SignedHeader,
-        leaves: Vec<Leaf>,
+        leaves: Hashes,
     ) -> Result<(), Refusal> {
         let number = signed.header.segment;
         self.check_not_past(number)?;

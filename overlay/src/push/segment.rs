@@ -3,7 +3,7 @@
 use super::duty::Rotation;
 use crate::{
     coding::Coder,
-    digest::{self, Digest, Leaf, SignedHeader, Tree},
+    digest::{self, Digest, Hashes, SignedHeader, Tree},
     hash::{Domain, Hash},
     links::{Deal, LinkId},
     message::{Proof, Standing},
@@ -61,7 +61,7 @@ pub(crate) struct Segment {
     /// Shards that wait for the list of leaves, and who sent them.
     held: BTreeMap<u8, (LinkId, Bytes)>,
     /// Paths of shards that came across, to be handed on while the list is not there.
-    paths: BTreeMap<u8, Vec<Leaf>>,
+    paths: BTreeMap<u8, Hashes>,
     pub content: Content,
     exchanges: Vec<Exchange>,
     pub asks: BTreeMap<u8, Ask>,
@@ -171,8 +171,8 @@ impl Segment {
         self.digest.as_ref().map(|digest| &digest.signed)
     }
 
-    pub fn leaves(&self) -> Option<&[Leaf]> {
-        self.digest.as_ref()?.leaves.as_deref()
+    pub fn leaves(&self) -> Option<&Hashes> {
+        self.digest.as_ref()?.leaves.as_ref()
     }
 
     /// Verified shards and those that wait for the list.
@@ -304,8 +304,8 @@ impl Segment {
 
     /// What proves a shard to a neighbouring cluster: for the first shards all leaves, for others the path.
     pub fn proof(&mut self, shard: u8, lists: u8) -> Option<Proof> {
-        match self.digest.as_ref()?.leaves.as_deref() {
-            Some(leaves) if shard < lists => Some(Proof::Leaves(leaves.to_vec())),
+        match &self.digest.as_ref()?.leaves {
+            Some(leaves) if shard < lists => Some(Proof::Leaves(leaves.clone())),
             Some(leaves) => Some(Proof::Path(
                 self.tree
                     .get_or_insert_with(|| Tree::new(leaves))
