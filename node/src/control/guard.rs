@@ -62,10 +62,10 @@ pub fn check(headers: &HeaderMap, address: SocketAddr) -> Result<(), String> {
         return Err(format!("the request comes from a web page of {origin:?}"));
     }
     let site = text(header::HeaderName::from_static("sec-fetch-site"))?;
-    if let Some(site @ ("cross-site" | "same-site")) = site {
-        return Err(format!("the request comes from a {site} web page"));
+    match site {
+        None | Some("none" | "same-origin") => Ok(()),
+        Some(site) => Err(format!("the request comes from a {site:?} web page")),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -110,6 +110,8 @@ mod tests {
         assert!(!try_headers(&[host, ("origin", "null")]));
         assert!(!try_headers(&[host, ("origin", "http://localhost:3000")]));
         assert!(!try_headers(&[host, ("origin", "https://127.0.0.1:8420")]));
-        assert!(!try_headers(&[host, ("sec-fetch-site", "cross-site")]));
+        for site in ["cross-site", "same-site", "CROSS-SITE", ""] {
+            assert!(!try_headers(&[host, ("sec-fetch-site", site)]));
+        }
     }
 }

@@ -1,0 +1,290 @@
+//! What comes from other peers.
+
+use bytes::Bytes;
+use hamlet_node::transport::framing::{self, FrameReader};
+use hamlet_overlay::{
+    digest::{Digest, Equivocation, Header, Tree, leaf, root_of_path},
+    genesis::{Founder, Genesis, Network, Parameters, Publisher},
+    hash::Hash,
+    identity::{PeerId, Signature, Signer, Statement, Verifier},
+    io::{Cut, Input, Output},
+    message::{Message, Notice, Proof, Standing},
+    peer::{Peer, Setup},
+    set::Set64,
+    time::{Duration, Time},
+    view::View,
+    wire::Frame,
+};
+use std::sync::Arc;
+
+/// Signs nothing and believes everything, so that a search gets past signatures, which it cannot forge.
+struct Gullible(PeerId);
+
+impl Signer for Gullible {
+    fn id(&self) -> PeerId {
+        self.0
+    }
+
+    fn sign(&self, _: Statement<'_>) -> Signature {
+        Signature([0; 64])
+    }
+}
+
+impl Verifier for Gullible {
+    fn verify(&self, _: PeerId, _: Statement<'_>, _: &Signature) -> bool {
+        true
+    }
+}
+
+fn digest(segment: u64, length: u32) -> Digest {
+    let header = Header {
+        stream: 0,
+        segment,
+        length,
+        parity: 2,
+        random_access: true,
+        cut_unix_ms: 0,
+        payload: Hash([7; 32]),
+        previous: None,
+    };
+    let leaves = (0..8).map(|shard| leaf(&[shard])).collect();
+    Digest::sign(header, leaves, Hash([1; 32]), &Gullible(id(0)))
+}
+
+fn joined(frame: &Frame) -> Vec<u8> {
+    [&frame.head[..], &frame.body[..]].concat()
+}
+
+/// A frame of every kind of message.
+pub fn messages() -> Vec<Vec<u8>> {
+    let (stream, segment, shard) = (0, 3, 1);
+    let digest = digest(segment, 1000);
+    let leaves = digest.leaves.clone().unwrap_or_default();
+    let (signed, body) = (digest.signed, Bytes::from_static(&[1]));
+    let proven = |proof| Message::ProvenShard {
+        signed,
+        shard,
+        proof,
+    };
+    let path = Tree::new(&leaves).path(shard);
+    let slots = Set64(0b101);
+    let standing = Standing {
+        silent: slots,
+        extra: 1,
+        idle: false,
+    };
+    let notices = vec![
+        Notice::Standing {
+            stream,
+            epoch: 0,
+            standing,
+        },
+        Notice::Want {
+            stream,
+            segment,
+            shards: slots,
+            digest: true,
+        },
+        Notice::Have {
+            stream,
+            segment,
+            shard,
+        },
+        Notice::Lazy { stream, slots },
+        Notice::Eager { stream, slots },
+        Notice::Join { stream },
+    ];
+    let evidence = Equivocation {
+        first: digest.claim(),
+        second: self::digest(segment, 999).claim(),
+    };
+    let frames = [
+        Message::Shard {
+            stream,
+            segment,
+            shard,
+        }
+        .frame_with(body.clone()),
+        proven(Proof::Path(path)).frame_with(body.clone()),
+        proven(Proof::Leaves(leaves.clone())).frame_with(body),
+        Message::Digest { signed, leaves }.frame(),
+        Message::Notices(notices).frame(),
+        Message::Evidence(Box::new(evidence)).frame(),
+    ];
+    frames.iter().map(joined).collect()
+}
+
+/// A message is refused, or means the same when it is sent on; its proofs can be followed.
+pub fn message(bytes: &[u8]) {
+    let Ok((message, body)) = Message::decode(&Frame::received(Bytes::copy_from_slice(bytes)))
+    else {
+        return;
+    };
+    let again = Message::decode(&message.frame_with(body.clone()));
+    assert_eq!(again, Ok((message.clone(), body.clone())));
+    match message {
+        Message::ProvenShard {
+            shard,
+            proof: Proof::Path(path),
+            ..
+        } => {
+            for n in 0..=64 {
+                root_of_path(leaf(&body), shard, &path, n);
+            }
+        }
+        Message::ProvenShard {
+            proof: Proof::Leaves(leaves),
+            ..
+        }
+        | Message::Digest { leaves, .. } => {
+            let tree = Tree::new(&leaves);
+            for (shard, &leaf) in (0..).zip(&leaves) {
+                let root = root_of_path(leaf, shard, &tree.path(shard), leaves.len() as u8);
+                assert_eq!(root, Some(tree.root()));
+            }
+        }
+        Message::Evidence(proof) => {
+            proof.verify(id(0), Hash([1; 32]), &Gullible(id(0)));
+        }
+        Message::Shard { .. } | Message::Notices(_) => {}
+    }
+}
+
+/// Frames on a stream, whole and in pieces.
+pub fn streams() -> Vec<Vec<u8>> {
+    let mut stream = Vec::new();
+    for frame in messages() {
+        framing::append(&mut stream, &Frame::received(frame.into()));
+    }
+    let large = vec![5; 5000];
+    framing::append(&mut stream, &Frame::received(large.into()));
+    vec![stream[..stream.len() / 2].to_vec(), stream]
+}
+
+/// Frames come out as they lie there, up to the first thing that is none.
+pub fn frames(bytes: &[u8]) {
+    let mut read = Vec::new();
+    futures::executor::block_on(async {
+        let mut reader = FrameReader::new(bytes);
+        while let Ok(Some(frame)) = reader.next().await {
+            assert!(!frame.is_empty());
+            framing::append(&mut read, &Frame::received(frame));
+        }
+    });
+    assert!(bytes.starts_with(&read));
+}
+
+/// The peers of the conversations; peer 0 is the source.
+const PEERS: u8 = 6;
+/// The one that is talked to.
+const LISTENER: u8 = 1;
+/// Who sends a frame, how long after the last one in 10 ms, and how long it is.
+const TURN_BYTES: usize = 4;
+
+fn id(number: u8) -> PeerId {
+    PeerId([number; 32])
+}
+
+fn network() -> Network {
+    let genesis = Genesis {
+        name: "fuzz".into(),
+        parameters: Parameters::for_peers(PEERS.into()),
+        seed: Hash([5; 32]),
+        founders: (0..PEERS)
+            .map(|number| Founder {
+                id: id(number),
+                addresses: Vec::new(),
+            })
+            .collect(),
+        publishers: vec![Publisher {
+            stream: id(0),
+            max_bits_per_s: 8_000_000,
+        }],
+    };
+    genesis.found().expect("the genesis is in order")
+}
+
+/// A peer that is linked to all that it wants to be.
+fn start(number: u8) -> Peer {
+    let view = View::founding(&network(), id(number)).expect("a founder");
+    let links = view.links(id(number));
+    let setup = Setup {
+        view,
+        signer: Box::new(Gullible(id(number))),
+        verifier: Arc::new(Gullible(id(number))),
+        publish_from: 0,
+    };
+    let mut peer = Peer::new(Time::ZERO, setup);
+    for link in links {
+        peer.handle(Time::ZERO, Input::Connected(link));
+    }
+    peer
+}
+
+fn turn(from: u8, pause: u8, frame: &[u8]) -> Vec<u8> {
+    [
+        &[from, pause][..],
+        &(frame.len() as u16).to_le_bytes(),
+        frame,
+    ]
+    .concat()
+}
+
+/// What a source sends, then every kind of message.
+pub fn conversations() -> Vec<Vec<u8>> {
+    let mut source = start(0);
+    let mut published = Vec::new();
+    for segment in 0..4u64 {
+        let cut = Cut {
+            payload: vec![segment as u8; 600].into(),
+            random_access: segment == 0,
+            cut_unix_ms: 0,
+        };
+        source.handle(
+            Time::ZERO + Duration::from_millis(250 * segment),
+            Input::Publish(cut),
+        );
+        while let Some(output) = source.poll() {
+            if let Output::Send { frame, .. } = output {
+                published.extend(turn(0, 5, &joined(&frame)));
+            }
+        }
+    }
+    let every: Vec<u8> = (2..)
+        .zip(messages())
+        .flat_map(|(from, frame)| turn(from, 1, &frame))
+        .collect();
+    vec![[&published[..], &every].concat(), every, published]
+}
+
+/// A peer stays within its bounds and can always be asked on, whatever its neighbours say and when.
+pub fn peer(bytes: &[u8]) {
+    let mut peer = start(LISTENER);
+    peer.handle(Time::ZERO, Input::Subscribe(0));
+    let (mut now, mut wake) = (Time::ZERO, Time::NEVER);
+    let mut rest = bytes;
+    while let Some((&[from, pause, low, high], after)) = rest.split_first_chunk::<TURN_BYTES>() {
+        let length = usize::from(u16::from_le_bytes([low, high])).min(after.len());
+        let (frame, after) = after.split_at(length);
+        rest = after;
+        now += Duration::from_millis(u64::from(pause) * 10);
+        if wake <= now {
+            wake = Time::NEVER;
+            peer.handle(now, Input::Wake);
+        }
+        let frame = Frame::received(Bytes::copy_from_slice(frame));
+        let from = id(from % PEERS);
+        peer.handle(now, Input::Frame { from, frame });
+        while let Some(output) = peer.poll() {
+            match output {
+                Output::WakeAt(at) => wake = at,
+                Output::Deliver(segment) => assert!(!segment.is_empty()),
+                Output::Send { to, .. } => assert!(!to.contains(&id(LISTENER))),
+                Output::Connect(_) | Output::Release(_) | Output::Event(_) => {}
+            }
+        }
+        let sizes = peer.sizes();
+        assert!(sizes.segments <= sizes.segments_max, "{sizes:?}");
+        assert!(sizes.held_shards <= sizes.held_shards_max, "{sizes:?}");
+    }
+}
