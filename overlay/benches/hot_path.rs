@@ -18,6 +18,7 @@ use hamlet_overlay::{
     time::{Duration, Time},
     view::View,
     wire::Frame,
+    work::Compute,
 };
 use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
 use std::{cell::RefCell, hint::black_box, rc::Rc, sync::Arc};
@@ -83,6 +84,7 @@ fn fresh(world: &World) -> Peer {
         view,
         signer: Box::new(world.authority.signer(id)),
         verifier: Arc::new(world.authority.clone()),
+        work: Arc::new(Compute),
         publish_from: 0,
     };
     let mut peer = Peer::new(Time::ZERO, setup);

@@ -11,6 +11,7 @@ use crate::{
     time::Time,
     view::{SegmentNumber, StreamNumber, View},
     wire::Frame,
+    work::Work,
 };
 use bytes::Bytes;
 use std::{
@@ -30,6 +31,7 @@ pub(crate) struct Core {
     pub coder: Coder,
     pub signer: Box<dyn Signer>,
     pub verifier: Arc<dyn Verifier>,
+    pub work: Arc<dyn Work>,
     pub report: Report,
     /// The deals of the epochs held, the older first.
     deals: Vec<Arc<Deal>>,
@@ -41,6 +43,7 @@ impl Core {
         view: View,
         signer: Box<dyn Signer>,
         verifier: Arc<dyn Verifier>,
+        work: Arc<dyn Work>,
         now: Time,
     ) -> Core {
         let mut core = Core {
@@ -51,6 +54,7 @@ impl Core {
             links: Links::default(),
             signer,
             verifier,
+            work,
             report: Report::default(),
             deals: Vec::new(),
             outputs: VecDeque::new(),

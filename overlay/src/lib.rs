@@ -16,3 +16,4 @@ pub mod set;
 pub mod time;
 pub mod view;
 pub mod wire;
+pub mod work;

@@ -11,6 +11,7 @@ use crate::{
     time::Time,
     view::{Epoch, SegmentNumber, StreamNumber, View},
     wire::Frame,
+    work::Work,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,6 +23,8 @@ pub struct Setup {
     pub signer: Box<dyn Signer>,
     /// Checks the signatures of others.
     pub verifier: Arc<dyn Verifier>,
+    /// Hashes shards and restores segments.
+    pub work: Arc<dyn Work>,
     /// The first segment number that this peer has never used as a source: a number must never be signed
     /// twice, so the driver stores a bound ahead of what is used and starts from it after a crash.
     pub publish_from: SegmentNumber,
@@ -56,12 +59,13 @@ impl Peer {
             view,
             signer,
             verifier,
+            work,
             publish_from,
         } = setup;
         let streams = (0..view.publishers.len() as StreamNumber)
             .map(|number| (number, Stream::new(number, &view, publish_from)))
             .collect();
-        let core = Core::new(view, signer, verifier, now);
+        let core = Core::new(view, signer, verifier, work, now);
         Peer {
             core,
             streams,

@@ -14,6 +14,7 @@ use hamlet_overlay::{
     time::{Duration, Time},
     view::View,
     wire::Frame,
+    work::Compute,
 };
 use proptest::prelude::*;
 use std::{cell::RefCell, rc::Rc, sync::Arc};
@@ -90,6 +91,7 @@ fn a_source_with_two_faces_is_proved_and_stopped_everywhere() {
         view: View::founding(&world.network, id(0)).unwrap(),
         signer: Box::new(authority.signer(id(0))),
         verifier: Arc::new(authority),
+        work: Arc::new(Compute),
         publish_from: 3,
     };
     let mut twin = Peer::new(Time::ZERO, setup);

@@ -24,6 +24,7 @@ pub mod figures;
 pub mod invariant;
 pub mod ledger;
 pub mod links;
+pub mod memo;
 pub mod messages;
 pub mod random;
 pub mod scene;

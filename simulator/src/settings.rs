@@ -25,6 +25,9 @@ pub struct Settings {
     pub signatures: Signatures,
     /// What links are like.
     pub links: LinkSettings,
+    /// Whether every peer computes everything itself. If not, equal computations over the same shards are
+    /// done [once for all](crate::memo); nothing else changes.
+    pub verify_all: bool,
 }
 
 /// What Byzantine peers do.

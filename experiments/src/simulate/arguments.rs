@@ -74,6 +74,10 @@ pub struct Arguments {
     /// How statements are signed; `simulated` is a keyed hash that no simulated peer can forge
     #[arg(long, value_enum, default_value_t = Signer::Auto)]
     signer: Signer,
+    /// Let every peer compute every hash and code itself, instead of once for all that hold the same bytes:
+    /// slower, with the same results to the last event
+    #[arg(long)]
+    verify_all: bool,
     /// How many worlds run at the same time [default: one per processor]
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -157,6 +161,7 @@ impl Arguments {
                 uplink_bits_per_s: self.uplink.map(|rate| rate.bits_per_s),
                 ..LinkSettings::default()
             },
+            verify_all: self.verify_all,
         }
     }
 
@@ -199,6 +204,9 @@ impl Arguments {
         if let Some(rate) = settings.links.uplink_bits_per_s {
             // Writing into a text never fails.
             let _ = write!(command, " --uplink {rate}");
+        }
+        if settings.verify_all {
+            command.push_str(" --verify-all");
         }
         command
     }
@@ -267,6 +275,7 @@ mod tests {
             "300kbit",
             "--seconds",
             "7.5",
+            "--verify-all",
         ]);
         let replay = arguments.replay(7);
         let words = replay

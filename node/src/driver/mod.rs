@@ -17,6 +17,7 @@ use hamlet_overlay::{
     peer::{Peer, Setup},
     time::Time,
     view::View,
+    work::Compute,
 };
 use std::{sync::Arc, time::Instant};
 
@@ -67,6 +68,7 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
             view,
             signer: Box::new(signer),
             verifier: Arc::new(Ed25519Verifier),
+            work: Arc::new(Compute),
             publish_from: config.publish_from,
         },
     );

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     core::Core,
-    digest::{Claim, Digest, Hashes, Leaf, SignedHeader, Tree, leaf, root_of_path},
+    digest::{Claim, Digest, Hashes, Leaf, SignedHeader, root_of_path},
     io::{Event, Refusal, StopReason},
     links::LinkId,
     message::Proof,
@@ -47,7 +47,7 @@ impl Stream {
         self.segment(core, number);
         self.note_given(core, number, given);
         let segment = self.segment(core, number);
-        match segment.take(from, shard, bytes) {
+        match segment.take(&*core.work, from, shard, bytes) {
             Taken::Verified => self.on_verified(core, number, ShardSet::one(shard)),
             Taken::Held => self.chase_list_if_due(core, number),
             Taken::Duplicate => return Err(Refusal::Duplicate),
@@ -78,11 +78,11 @@ impl Stream {
             }
             return Err(Refusal::Duplicate);
         }
-        let own = leaf(&bytes);
+        let own = core.work.leaf(&bytes);
         let root = match &proof {
             Proof::Path(path) => root_of_path(own, shard, path, self.n),
             Proof::Leaves(leaves) => self
-                .root_of_list(leaves)
+                .root_of_list(core, leaves)
                 .filter(|_| leaves[usize::from(shard)] == own),
         };
         let root = root.ok_or(Refusal::Mismatch)?;
@@ -123,7 +123,7 @@ impl Stream {
         if self.window.get(&number).is_some_and(same) {
             return Err(Refusal::Duplicate);
         }
-        let root = self.root_of_list(&leaves).ok_or(Refusal::Mismatch)?;
+        let root = self.root_of_list(core, &leaves).ok_or(Refusal::Mismatch)?;
         self.admit(core, Claim { signed, root })?;
         if let Some(digest) = &mut self.segment(core, number).digest {
             digest.leaves = Some(leaves);
@@ -132,8 +132,8 @@ impl Stream {
         Ok(())
     }
 
-    fn root_of_list(&self, leaves: &[Leaf]) -> Option<Leaf> {
-        (leaves.len() == usize::from(self.n)).then(|| Tree::new(leaves).root())
+    fn root_of_list(&self, core: &Core, leaves: &Hashes) -> Option<Leaf> {
+        (leaves.len() == usize::from(self.n)).then(|| core.work.tree(leaves).root())
     }
 
     fn check_not_past(&self, number: SegmentNumber) -> Result<(), Refusal> {
@@ -331,7 +331,7 @@ impl Stream {
             return;
         };
         segment.list_overdue = None;
-        let (verified, forgers) = segment.check_held();
+        let (verified, forgers) = segment.check_held(&*core.work);
         for link in forgers {
             core.refuse_link(link, Refusal::Mismatch);
         }
@@ -356,7 +356,7 @@ impl Stream {
             return;
         };
         let arrived = segment.have;
-        match segment.restore(&core.coder) {
+        match segment.restore(&*core.work, &core.coder) {
             None => return,
             Some(Err(())) => return self.stop(core, StopReason::BadCoding(number)),
             Some(Ok(())) => {}

@@ -95,12 +95,13 @@ impl Stream {
         if lacking.is_empty() {
             return;
         }
-        let Some(bytes) = segment.shard(shard, &core.coder) else {
+        let Some(bytes) = segment.shard(&*core.work, &core.coder, shard) else {
             return;
         };
         let message = if proven {
             let signed = segment.digest.as_ref().map(|digest| digest.signed);
-            let (Some(signed), Some(proof)) = (signed, segment.proof(shard, LISTS)) else {
+            let (Some(signed), Some(proof)) = (signed, segment.proof(&*core.work, shard, LISTS))
+            else {
                 return;
             };
             Message::ProvenShard {

@@ -3,13 +3,13 @@
 use super::duty::Rotation;
 use crate::{
     coding::Coder,
-    digest::{self, Digest, Hashes, SignedHeader, Tree},
-    hash::{Domain, Hash},
+    digest::{Digest, Hashes, SignedHeader, Tree},
     links::{Deal, LinkId},
     message::{Proof, Standing},
     set::{ShardSet, SlotSet},
     time::Time,
     view::SegmentNumber,
+    work::{self, Work},
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, sync::Arc};
@@ -54,7 +54,7 @@ pub(crate) struct Segment {
     pub rotation: Rotation,
     pub first_seen: Time,
     pub digest: Option<Digest>,
-    tree: Option<Tree>,
+    tree: Option<Arc<Tree>>,
     /// Verified shards.
     shards: Vec<Option<Bytes>>,
     pub have: ShardSet,
@@ -190,7 +190,7 @@ impl Segment {
     }
 
     /// Takes a shard that came without a proof.
-    pub fn take(&mut self, from: LinkId, shard: u8, bytes: Bytes) -> Taken {
+    pub fn take(&mut self, work: &dyn Work, from: LinkId, shard: u8, bytes: Bytes) -> Taken {
         if self.have.contains(shard) {
             return Taken::Duplicate;
         }
@@ -198,7 +198,7 @@ impl Segment {
             .leaves()
             .map(|leaves| leaves.get(usize::from(shard)).copied())
         {
-            Some(expected) if expected == Some(digest::leaf(&bytes)) => {
+            Some(expected) if expected == Some(work.leaf(&bytes)) => {
                 self.put(shard, bytes);
                 Taken::Verified
             }
@@ -222,11 +222,11 @@ impl Segment {
 
     /// Verifies what waited for the list: shards that fit it become verified, the senders of others are
     /// returned.
-    pub fn check_held(&mut self) -> (ShardSet, Vec<LinkId>) {
+    pub fn check_held(&mut self, work: &dyn Work) -> (ShardSet, Vec<LinkId>) {
         let mut verified = ShardSet::EMPTY;
         let mut forgers = Vec::new();
         for (shard, (from, bytes)) in std::mem::take(&mut self.held) {
-            match self.take(from, shard, bytes) {
+            match self.take(work, from, shard, bytes) {
                 Taken::Verified => {
                     verified.insert(shard);
                 }
@@ -255,18 +255,14 @@ impl Segment {
 
     /// Restores the content when `k` shards are verified. `Err` if the shards are not of the payload that
     /// the source signed: then the source coded badly.
-    pub fn restore(&mut self, coder: &Coder) -> Option<Result<(), ()>> {
+    pub fn restore(&mut self, work: &dyn Work, coder: &Coder) -> Option<Result<(), ()>> {
         let digest = self.digest.as_ref()?;
         if self.restored() || usize::from(self.have.len()) < coder.k() {
             return None;
         }
-        let length = digest.header().length as usize;
-        let Some(data) = coder.restore(&self.shards) else {
+        let Some(data) = work.restore(coder, digest, &self.shards) else {
             return Some(Err(()));
         };
-        if payload_hash(&data, length) != digest.header().payload {
-            return Some(Err(()));
-        }
         for (shard, bytes) in data.iter().enumerate() {
             if !self.have.contains(shard as u8) {
                 self.put(shard as u8, bytes.clone());
@@ -279,12 +275,12 @@ impl Segment {
     }
 
     /// A shard's bytes: one that came, or after restoring any.
-    pub fn shard(&mut self, shard: u8, coder: &Coder) -> Option<Bytes> {
+    pub fn shard(&mut self, work: &dyn Work, coder: &Coder, shard: u8) -> Option<Bytes> {
         if !self.have.contains(shard) {
-            let Content::Restored(data) = &self.content else {
+            let (Content::Restored(data), Some(digest)) = (&self.content, &self.digest) else {
                 return None;
             };
-            for (place, bytes) in coder.parity(data).into_iter().enumerate() {
+            for (place, bytes) in work.parity(coder, digest, data).into_iter().enumerate() {
                 let number = (coder.k() + place) as u8;
                 if !self.have.contains(number) {
                     self.put(number, bytes);
@@ -299,16 +295,16 @@ impl Segment {
         let (Content::Restored(data), Some(digest)) = (&self.content, &self.digest) else {
             return None;
         };
-        Some(trim(data, digest.header().length as usize))
+        Some(work::payload(data, digest.header().length as usize))
     }
 
     /// What proves a shard to a neighbouring cluster: for the first shards all leaves, for others the path.
-    pub fn proof(&mut self, shard: u8, lists: u8) -> Option<Proof> {
+    pub fn proof(&mut self, work: &dyn Work, shard: u8, lists: u8) -> Option<Proof> {
         match &self.digest.as_ref()?.leaves {
             Some(leaves) if shard < lists => Some(Proof::Leaves(leaves.clone())),
             Some(leaves) => Some(Proof::Path(
                 self.tree
-                    .get_or_insert_with(|| Tree::new(leaves))
+                    .get_or_insert_with(|| work.tree(leaves))
                     .path(shard),
             )),
             None => self.paths.get(&shard).cloned().map(Proof::Path),
@@ -319,23 +315,4 @@ impl Segment {
     pub fn held_len(&self) -> usize {
         self.held.len()
     }
-}
-
-/// The hash of a payload given as data shards.
-pub(crate) fn payload_hash(data: &[Bytes], length: usize) -> Hash {
-    // In one piece: BLAKE3 takes long texts several times as fast as many short ones.
-    Domain::Payload.hash_one(&trim(data, length).concat())
-}
-
-fn trim(data: &[Bytes], length: usize) -> Vec<Bytes> {
-    let mut left = length;
-    let mut pieces = Vec::with_capacity(data.len());
-    for shard in data {
-        let piece = shard.slice(..shard.len().min(left));
-        left -= piece.len();
-        if !piece.is_empty() {
-            pieces.push(piece);
-        }
-    }
-    pieces
 }

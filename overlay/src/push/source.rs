@@ -1,16 +1,16 @@
 //! The source: signs, codes and gives out its segments (P1).
 
-use super::{Stream, bucket::Bucket, segment::payload_hash};
+use super::{Stream, bucket::Bucket};
 use crate::{
     core::Core,
-    digest::{Digest, Header, leaf},
+    digest::{Digest, Header},
     genesis::Parameters,
     hash::Hash,
     io::{Class, Cut, Event, PublishError},
     links::{Deal, LinkId},
     set::Set64,
     view::SegmentNumber,
-    wire,
+    wire, work,
 };
 
 /// How many segments all parity is given out for after the source began.
@@ -83,10 +83,10 @@ impl Stream {
             parity,
             random_access: cut.random_access,
             cut_unix_ms: cut.cut_unix_ms,
-            payload: payload_hash(&shards[..self.k.into()], length),
+            payload: work::payload_hash(&shards[..self.k.into()], length),
             previous: self.own.previous,
         };
-        let leaves = shards.iter().map(|shard| leaf(shard)).collect();
+        let leaves = shards.iter().map(|shard| core.work.leaf(shard)).collect();
         let digest = Digest::sign(header, leaves, core.network(), &*core.signer);
         self.own.previous = Some(digest.link());
         self.begin(core, digest);

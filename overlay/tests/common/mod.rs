@@ -12,6 +12,7 @@ use hamlet_overlay::{
     time::{Duration, Time},
     view::{Cluster, Epoch, View},
     wire::Frame,
+    work::Compute,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -108,6 +109,7 @@ impl World {
             view,
             signer: Box::new(self.authority.signer(id(number))),
             verifier: Arc::new(self.authority.clone()),
+            work: Arc::new(Compute),
             publish_from,
         };
         self.peers[number] = Some(Peer::new(self.now, setup));

@@ -9,6 +9,7 @@ use crate::{
     invariant,
     ledger::Ledger,
     links::Links,
+    memo::Memo,
     messages::Messages,
     random::{Purpose, Randomness},
     scene::Scene,
@@ -23,6 +24,7 @@ use hamlet_overlay::{
     peer::{Peer, Setup},
     time::Time,
     view::View,
+    work::{Compute, Work},
 };
 use std::sync::Arc;
 
@@ -39,6 +41,10 @@ impl World {
         let network = found(&settings, &ids, ids[source])?;
         let byzantine = draw_byzantine(&settings, source);
 
+        let work: Arc<dyn Work> = match settings.verify_all {
+            true => Arc::new(Compute),
+            false => Arc::new(Memo::default()),
+        };
         let mut actors = Vec::with_capacity(peers);
         let mut rotation_beacon = Hash::default();
         for (signer, &byzantine) in signers.into_iter().zip(&byzantine) {
@@ -49,6 +55,7 @@ impl World {
                 view,
                 signer,
                 verifier: verifier.clone(),
+                work: work.clone(),
                 publish_from: 0,
             };
             let behaviour = byzantine.then(|| settings.behaviour.start()).flatten();

@@ -25,6 +25,7 @@ fn settings(seed: u64) -> Settings {
         behaviour: BehaviourKind::Silent,
         signatures: Signatures::Simulated,
         links: LinkSettings::default(),
+        verify_all: false,
     }
 }
 
@@ -76,6 +77,19 @@ fn equal_seeds_give_equal_events_and_others_do_not() {
     assert_eq!(one, again);
     assert_ne!(one.trace_hash, other.trace_hash);
     assert!(one.events > 1000);
+}
+
+#[test]
+fn computing_once_for_all_changes_nothing() {
+    let with = |verify_all| {
+        run(Settings {
+            byzantine: 0.2,
+            verify_all,
+            ..settings(9)
+        })
+        .1
+    };
+    assert_eq!(with(true), with(false));
 }
 
 #[test]
