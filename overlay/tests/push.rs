@@ -3,7 +3,11 @@
 mod common;
 
 use common::{World, whole};
-use hamlet_overlay::{genesis::Parameters, io::Class, time::Duration};
+use hamlet_overlay::{
+    genesis::Parameters,
+    io::{Class, Event},
+    time::Duration,
+};
 
 #[test]
 fn everybody_gets_the_stream_whole_and_in_order_and_sends_little_more_than_it() {
@@ -50,7 +54,6 @@ fn a_third_of_silent_peers_does_not_stop_it() {
     let payloads = world.publish(80, 31_250);
     world.run_for(Duration::from_secs(3));
     for (at, number, event) in &world.events {
-        use hamlet_overlay::io::Event;
         match event {
             Event::Skipped { .. } => println!("{at:?} {number} {event:?}"),
             Event::Restored {
@@ -79,6 +82,43 @@ fn a_third_of_silent_peers_does_not_stop_it() {
         "mean upload {:.3}",
         sum as f64 / honest.len() as f64 / (80.0 * 31_250.0)
     );
+}
+
+#[test]
+fn a_cluster_with_too_few_relays_lives_on_its_neighbours() {
+    let mut world = World::new(64, Parameters::for_peers(64));
+    let (clusters, k) = (world.network.clusters(), world.network.parameters().k);
+    let poor = clusters
+        .iter()
+        .find(|cluster| cluster.place(world.ids[0]).is_none())
+        .expect("the source is in one cluster only");
+    let numbers = poor.members().iter().map(|&member| {
+        let number = world.ids.iter().position(|&id| id == member);
+        number.expect("members are peers")
+    });
+    let members: Vec<usize> = numbers.collect();
+    let (giving, silent) = members.split_at(usize::from(k) - 1);
+    let (giving, silent) = (giving.to_vec(), silent.to_vec());
+    world.filter = Box::new(move |from, _, class, _| {
+        !silent.contains(&from) || matches!(class, Class::Control | Class::Notice)
+    });
+    world.run_for(Duration::from_millis(500));
+    world.publish(60, 31_250);
+    world.run_for(Duration::from_secs(3));
+    let mut restored = 0;
+    for (_, number, event) in &world.events {
+        if let Event::Restored { segment, after, .. } = event
+            && *segment >= 12
+            && giving.contains(number)
+        {
+            restored += 1;
+            assert!(
+                *after < Duration::from_millis(600),
+                "peer {number} had segment {segment} after {after:?}"
+            );
+        }
+    }
+    assert_eq!(restored, giving.len() * 48);
 }
 
 #[test]

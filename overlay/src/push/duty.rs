@@ -7,12 +7,15 @@
 //! * **D3** A receiver is owed the list of leaves by the relays of the two lowest such shards among the
 //!   first [`LISTS`], which reach their relays together with the list.
 //! * **D4** A shard goes from its relay to the holder of the same slot in every neighbouring cluster.
+//! * **D5** A receiver whose slots that are not silent hardly suffice is owed the lowest shards of silent
+//!   slots as well, as many as it lacks, by their *substitutes*: the holders of the first slots after them
+//!   that it does not call silent. Substitutes fetch them from neighbouring clusters.
 
 use crate::{
     genesis::{below, generator},
     hash::{Domain, Hash},
     message::Standing,
-    set::{Set64, ShardSet},
+    set::{Set64, ShardSet, SlotSet},
     view::{SegmentNumber, StreamNumber},
 };
 
@@ -74,6 +77,40 @@ impl Rotation {
         expected.lowest(self.k.saturating_add(standing.extra))
     }
 
+    /// The shards of silent slots that a receiver is owed by substitutes (D5).
+    pub fn imported(self, standing: &Standing, parity: u8) -> ShardSet {
+        let wanted = self.k.saturating_add(standing.extra);
+        let lacking = wanted.saturating_sub(self.owed(standing, parity).len());
+        let relays = self.n.saturating_sub(standing.silent.len());
+        let poor = wanted.saturating_add(spare(self.k)).saturating_sub(relays);
+        let missing = lacking.max(poor).min(self.k);
+        if standing.idle || missing == 0 {
+            return ShardSet::EMPTY;
+        }
+        self.shards(standing.silent).lowest(missing)
+    }
+
+    /// The slots that may stand in for the relay of a shard, in their order: those after the relay's that
+    /// are not silent.
+    pub fn substitutes(self, shard: u8, silent: SlotSet) -> impl Iterator<Item = u8> {
+        let relay = self.slot(shard);
+        (1..self.n)
+            .map(move |step| (relay + step) % self.n)
+            .filter(move |&slot| !silent.contains(slot))
+    }
+
+    /// The shards that the holder of `mine` owes a receiver as a substitute (D5).
+    pub fn substituted(self, standing: &Standing, parity: u8, mine: SlotSet) -> ShardSet {
+        let by_me = |shard: &u8| {
+            let first = self.substitutes(*shard, standing.silent).next();
+            first.is_some_and(|slot| mine.contains(slot))
+        };
+        self.imported(standing, parity)
+            .iter()
+            .filter(by_me)
+            .collect()
+    }
+
     /// The shards whose relays owe a receiver the list of leaves (D3).
     pub fn lists(self, standing: &Standing, parity: u8) -> ShardSet {
         self.owed(standing, parity)
@@ -82,10 +119,36 @@ impl Rotation {
     }
 }
 
+/// How many relays beyond those needed a receiver counts on before it is owed the shards of silent ones.
+fn spare(k: u8) -> u8 {
+    k / 8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_silent_slots_withhold_is_owed_by_those_after_them() {
+        let rotation = Rotation {
+            by: 3,
+            n: 32,
+            k: 16,
+        };
+        let standing = |silent: u8, extra| Standing {
+            silent: SlotSet::below(silent),
+            extra,
+            idle: false,
+        };
+        // 19 slots are left of 18 wanted; 17 of 18; 15 of 19.
+        assert_eq!(rotation.imported(&standing(13, 0), 16), ShardSet::EMPTY);
+        assert_eq!(rotation.imported(&standing(15, 0), 16), Set64::one(3));
+        let four: ShardSet = [3, 4, 5, 6].into_iter().collect();
+        assert_eq!(rotation.imported(&standing(17, 1), 16), four);
+        let all = |slot| rotation.substituted(&standing(17, 1), 16, SlotSet::one(slot));
+        assert_eq!((all(17), all(18)), (four, ShardSet::EMPTY));
+    }
 
     #[test]
     fn rotation_follows_the_written_vectors() {
@@ -113,6 +176,16 @@ mod tests {
             for shard in owed.iter() {
                 prop_assert!(!silent.contains(rotation.slot(shard)));
                 prop_assert_eq!(rotation.shard(rotation.slot(shard)), shard);
+            }
+            let imported = rotation.imported(&standing, parity);
+            prop_assert!(imported.len() <= 16);
+            for shard in imported.iter() {
+                prop_assert!(silent.contains(rotation.slot(shard)));
+                let owing = (0..32).filter(|&slot| {
+                    rotation.substituted(&standing, parity, Set64::one(slot)).contains(shard)
+                });
+                // Whoever calls everybody silent has nobody to stand in for them.
+                prop_assert_eq!(owing.count(), usize::from(silent != Set64::below(32)));
             }
         }
     }

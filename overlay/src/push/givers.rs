@@ -37,8 +37,8 @@ pub(crate) struct Givers {
     strain: u16,
     /// Segments judged, up to [`FIRST`].
     judged: u8,
-    /// What a newcomer asks for beyond `k`.
-    first_reserve: u8,
+    /// What anybody may ask for beyond `k`, and a newcomer does.
+    reserve_max: u8,
     /// What anybody asks for beyond `k`: with many shards one is often much later than the others.
     reserve: u8,
 }
@@ -68,7 +68,7 @@ impl Givers {
             on_trial: SlotSet::EMPTY,
             strain: 0,
             judged: 0,
-            first_reserve: super::reserve_max(k),
+            reserve_max: super::reserve_max(k),
             reserve: k / 16,
         }
     }
@@ -95,6 +95,11 @@ impl Givers {
         self.silent
     }
 
+    /// The slots on trial.
+    pub fn on_trial(&self) -> SlotSet {
+        self.on_trial
+    }
+
     /// Whether enough segments were judged to know who gives.
     pub fn knows(&self) -> bool {
         self.judged >= FIRST
@@ -102,13 +107,14 @@ impl Givers {
 
     /// What to ask of the fellow members.
     pub fn standing(&self) -> Standing {
-        let first = if self.knows() { 0 } else { self.first_reserve };
+        let first = if self.knows() { 0 } else { self.reserve_max };
         let reserve = STRAIN.iter().filter(|&&limit| self.strain > limit).count() as u8;
         Standing {
             silent: self.silent,
             extra: first
                 .max(self.reserve)
-                .max(reserve + self.on_trial.len().min(2)),
+                .max(reserve + self.on_trial.len())
+                .min(self.reserve_max),
             idle: false,
         }
     }

@@ -1,6 +1,6 @@
 //! The coded push: how a stream gets from its source to everybody.
 //!
-//! The rules are numbered here as in `docs/protocol.md`; D1–D4 are in [`duty`], G1–G4 in `givers`.
+//! The rules are numbered here as in `docs/protocol.md`; D1–D5 are in [`duty`], G1–G4 in `givers`.
 //!
 //! * **P1** The source gives every data shard, with its proof, to its relay in the own cluster and to the
 //!   relay in one neighbouring cluster, and parity in the amount that receivers lack ([`source`]).
@@ -16,12 +16,15 @@
 //!   the asker gives.
 //! * **P7** Segments are handed out in order; one that does not come is left out after a while
 //!   ([`playout`]).
+//! * **P8** What silent slots withhold from a cluster with too few relays is fetched from neighbours for
+//!   every segment, before anybody misses it ([`import`]).
 
 mod bucket;
 mod column;
 pub mod duty;
 mod estimate;
 mod givers;
+mod import;
 mod playout;
 mod pull;
 mod receive;
@@ -47,6 +50,7 @@ use bytes::Bytes;
 use duty::Rotation;
 use estimate::Estimate;
 use givers::Givers;
+use import::Imports;
 use playout::Playout;
 use segment::Segment;
 use source::Source;
@@ -199,6 +203,7 @@ impl Stream {
         let numbers: Vec<SegmentNumber> = self.window.keys().copied().collect();
         for number in numbers {
             self.graft(core, number);
+            self.import(core, number);
             self.fill_across(core, number);
             self.judge(core, number);
             self.chase(core, number);
@@ -231,6 +236,10 @@ impl Stream {
 
     /// The state of a segment, begun now if there is none.
     fn segment(&mut self, core: &Core, number: SegmentNumber) -> &mut Segment {
+        let imports = match self.window.contains_key(&number) {
+            true => Imports::default(),
+            false => self.plan_imports(core, number),
+        };
         match self.window.entry(number) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
@@ -246,6 +255,10 @@ impl Stream {
                     core.now,
                 );
                 segment.late_at = core.now + self.completion.timeout();
+                if !imports.shards().is_empty() {
+                    self.wake = core.now;
+                }
+                segment.imports = imports;
                 if self.watching && core.me != self.source {
                     let grace = match self.givers.knows() {
                         true => receive::GRACE,
@@ -253,7 +266,11 @@ impl Stream {
                     };
                     segment.judge_at = Some(segment.late_at + grace);
                     // With fewer relays than shards needed there is nothing to wait for.
-                    let enough = rotation.owed(&standing, self.parity).len() >= self.k;
+                    let enough = rotation
+                        .owed(&standing, self.parity)
+                        .union(rotation.imported(&standing, self.parity))
+                        .len()
+                        >= self.k;
                     let at = if enough {
                         segment.late_at
                     } else {

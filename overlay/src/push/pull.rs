@@ -191,7 +191,9 @@ impl Stream {
             .as_ref()
             .map_or(self.parity, |digest| digest.header().parity);
         let silent = rotation.shards(self.no_givers(&deal));
-        let owed = rotation.owed(&segment.standing, parity);
+        let owed = rotation
+            .owed(&segment.standing, parity)
+            .union(rotation.imported(&segment.standing, parity));
         // Before they are late, shards that are owed count as good as come.
         let late = core.now >= segment.late_at || segment.backlog;
         let expected = if late { at_hand } else { at_hand.union(owed) };
@@ -277,12 +279,11 @@ impl Stream {
     /// silent, or of a later one if that was asked in vain.
     fn substitute(&self, core: &Core, number: SegmentNumber, shard: u8) -> Option<Substitute> {
         let segment = self.window.get(&number)?;
-        let relay = segment.rotation.slot(shard);
         let silent = self.no_givers(&segment.deal);
         let may = |link: LinkId| core.links.connected(link) && !segment.asked(link, shard);
-        (1..self.n)
-            .map(|step| (relay + step) % self.n)
-            .filter(|&slot| !silent.contains(slot))
+        segment
+            .rotation
+            .substitutes(shard, silent)
             .find_map(|slot| match segment.deal.holders[usize::from(slot)] {
                 None => Some(Substitute::Me),
                 Some(link) => may(link).then_some(Substitute::Fellow(link)),
@@ -291,7 +292,11 @@ impl Stream {
 
     /// Slots that are not asked: silent ones, and those of the source.
     fn no_givers(&self, deal: &Deal) -> SlotSet {
-        self.givers.silent().union(self.slots_of_source(deal))
+        let silent = self.givers.silent().union(self.slots_of_source(deal));
+        match self.givers.knows() {
+            true => silent.union(self.givers.on_trial()),
+            false => silent,
+        }
     }
 
     fn unanswered(&self, link: LinkId) -> u8 {
@@ -299,7 +304,7 @@ impl Stream {
     }
 
     /// Whom to ask across for a shard: requests of one round go to different neighbours.
-    fn outward(
+    pub(super) fn outward(
         &self,
         core: &Core,
         links: &[LinkId],

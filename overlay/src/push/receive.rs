@@ -194,7 +194,13 @@ impl Stream {
         let slot = rotation.slot(shard);
         let source = core.links.get(from).peer == self.source && deal.mine.contains(slot);
         let owed = source || deal.relays(from, slot);
-        match owed || known.is_some_and(|segment| segment.asked(from, shard)) {
+        let substituted = |segment: &Segment| {
+            let now = self.told.map_or(ShardSet::EMPTY, |(told, _)| told.silent);
+            segment.standing.silent.union(now).contains(slot) && deal.fellows.contains(&from)
+        };
+        match owed
+            || known.is_some_and(|segment| segment.asked(from, shard) || substituted(segment))
+        {
             true => Ok(Given {
                 from,
                 shard,
@@ -368,6 +374,7 @@ impl Stream {
             .digest
             .as_ref()
             .map_or(ShardSet::EMPTY, |d| rotation.given_out(d.header().parity));
+        let imports = segment.imports.shards().without(arrived);
         let own = rotation
             .shards(deal.mine)
             .intersection(given_out)
@@ -393,7 +400,7 @@ impl Stream {
             after,
             repaired,
         });
-        for shard in own.iter() {
+        for shard in own.union(imports).iter() {
             self.relay_inside(core, number, shard);
         }
         self.answer_waiting(core, number);

@@ -24,7 +24,7 @@ impl Stream {
         self.answer_waiting(core, number);
     }
 
-    /// Gives a shard that this peer relays to the fellows that it is owed to (D2).
+    /// Gives a shard that this peer relays, or stands in for, to the fellows that it is owed to (D2, D5).
     pub(super) fn relay_inside(&mut self, core: &mut Core, number: SegmentNumber, shard: u8) {
         let Some(segment) = self.window.get(&number) else {
             return;
@@ -37,19 +37,16 @@ impl Stream {
             segment.deal.clone(),
             digest.header().parity,
         );
-        if !deal.mine.contains(rotation.slot(shard)) {
-            return;
-        }
         let owed = |link: LinkId| {
             let standing = self.standing_of(link, deal.epoch.own.epoch)?;
             Some(rotation.owed(&standing, parity).contains(shard))
         };
-        let to: Vec<LinkId> = deal
-            .fellows
-            .iter()
-            .copied()
-            .filter(|&link| owed(link) == Some(true))
-            .collect();
+        let to: Vec<LinkId> = if deal.mine.contains(rotation.slot(shard)) {
+            let fellows = deal.fellows.iter().copied();
+            fellows.filter(|&link| owed(link) == Some(true)).collect()
+        } else {
+            segment.imports.for_whom(shard).collect()
+        };
         self.give(core, number, shard, &to, Class::Live, false);
     }
 
@@ -257,8 +254,9 @@ impl Stream {
         }
     }
 
-    /// Lets links ask for more as the stream goes on: fellows who give for a shard of every segment, others
-    /// for one now and then (P6). A cluster that lives on its neighbours needs no more than that of each.
+    /// Lets links ask for more as the stream goes on (P6): those who give for their part of a segment, other
+    /// fellows for a shard now and then. Neighbours who never gave may ask for a shard of every segment all
+    /// the same: a cluster that lives on its neighbours comes last in every column, so it has nothing to give.
     pub(super) fn refill_allowances(&mut self, core: &Core, newest: SegmentNumber) {
         let deal = core.newest_deal();
         let k = u16::from(self.k);
@@ -285,9 +283,7 @@ impl Stream {
         for &link in &deal.outward {
             match self.link(link).gave {
                 true => self.link(link).refill(across, large),
-                false => self
-                    .link(link)
-                    .refill(u16::from(newest.is_multiple_of(4)), small),
+                false => self.link(link).refill(1, small),
             }
         }
     }

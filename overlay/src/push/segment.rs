@@ -1,6 +1,6 @@
 //! One segment within the window: what has come of it, from whom, and what was given and asked.
 
-use super::duty::Rotation;
+use super::{duty::Rotation, import::Imports};
 use crate::{
     coding::Coder,
     digest::{Digest, Hashes, SignedHeader, Tree},
@@ -65,6 +65,8 @@ pub(crate) struct Segment {
     pub content: Content,
     exchanges: Vec<Exchange>,
     pub asks: BTreeMap<u8, Ask>,
+    /// What this peer fetches from neighbouring clusters in place of silent relays.
+    pub imports: Imports,
     /// Who was asked for the list, and when that is overdue.
     pub list_overdue: Option<Time>,
     /// How many rounds of requests there were.
@@ -128,6 +130,7 @@ impl Segment {
             content: Content::Missing,
             exchanges: Vec::new(),
             asks: BTreeMap::new(),
+            imports: Imports::default(),
             list_overdue: None,
             rounds: 0,
             standing,

@@ -5,21 +5,26 @@ use crate::scene::Scene;
 use hamlet_overlay::{
     identity::PeerId,
     io::Class,
-    message::{Message, Notice},
+    message::{Message, Notice, Standing},
     push::duty::{Rotation, rotation},
-    set::ShardSet,
+    set::{ShardSet, SlotSet},
     view::{Cluster, SegmentNumber},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// For how many segments requests are remembered.
 const REMEMBERED: u64 = 64;
+/// How many standings of each fellow are remembered.
+const STANDINGS: usize = 16;
 
 /// A shard is owed by its relay to fellow members and to the same slot of neighbouring clusters, by the
 /// source to the first relays, and by anybody to whoever asked for it.
 pub struct OwedOnly {
     /// Per receiver of requests, by segment and asker.
     asked: Vec<BTreeMap<(SegmentNumber, usize), ShardSet>>,
+    /// Per receiver of standings, by who told them, the newest few: what is sent now may have been planned
+    /// by one of them.
+    told: Vec<BTreeMap<usize, VecDeque<Standing>>>,
 }
 
 impl OwedOnly {
@@ -27,6 +32,7 @@ impl OwedOnly {
     pub fn new(peers: usize) -> OwedOnly {
         OwedOnly {
             asked: vec![BTreeMap::new(); peers],
+            told: vec![BTreeMap::new(); peers],
         }
     }
 
@@ -39,6 +45,11 @@ impl OwedOnly {
             {
                 let all = asked.entry((segment, from)).or_default();
                 *all = all.union(shards);
+            }
+            if let Notice::Standing { standing, .. } = *notice {
+                let told = self.told[peer].entry(from).or_default();
+                told.push_front(standing);
+                told.truncate(STANDINGS);
             }
         }
         while let (Some((&(first, _), _)), Some((&(last, _), _))) =
@@ -89,7 +100,11 @@ impl Invariant for OwedOnly {
                     let asked = index
                         .and_then(|index| self.asked[peer].get(&(segment, index)))
                         .is_some_and(|shards| shards.contains(shard));
-                    if !asked && !sender.owes(scene, receiver, index) {
+                    let told = index.and_then(|index| self.told[peer].get(&index));
+                    let substitutes = told.is_some_and(|told| {
+                        told.iter().any(|told| sender.substitutes(shard, told))
+                    });
+                    if !asked && !substitutes && !sender.owes(scene, receiver, index) {
                         return Err(format!(
                             "shard {shard} of segment {segment} went to {receiver}"
                         ));
@@ -105,6 +120,8 @@ impl Invariant for OwedOnly {
 /// Who sends which shard, and the slot that relays it in every cluster.
 struct Sender<'a> {
     cluster: &'a Cluster,
+    rotation: Rotation,
+    mine: SlotSet,
     slot: u8,
     is_relay: bool,
     is_source: bool,
@@ -115,14 +132,25 @@ impl<'a> Sender<'a> {
         let parameters = scene.network.parameters();
         let (n, k) = (parameters.n, parameters.k);
         let by = rotation(scene.rotation_beacon, 0, segment, n);
-        let slot = Rotation { by, n, k }.slot(shard % n);
+        let rotation = Rotation { by, n, k };
+        let slot = rotation.slot(shard % n);
         let cluster = scene.cluster(peer);
         Sender {
             cluster,
+            rotation,
+            mine: cluster.slots_of(scene.directory.id(peer)),
             slot,
             is_relay: cluster.holder(slot) == scene.directory.id(peer),
             is_source: scene.source == peer,
         }
+    }
+
+    /// Whether it stands in for the shard's relay at a fellow who told this, whatever parity is given out:
+    /// with less of it no less is owed.
+    fn substitutes(&self, shard: u8, standing: &Standing) -> bool {
+        self.rotation
+            .substituted(standing, 0, self.mine)
+            .contains(shard)
     }
 
     fn owes(&self, scene: &Scene, receiver: PeerId, index: Option<usize>) -> bool {
