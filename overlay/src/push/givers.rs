@@ -10,6 +10,7 @@
 //!   of one or two shards is asked for in advance.
 //! * **G5** A newcomer knows nobody: until it has judged [`FIRST`] segments it asks for a larger reserve.
 
+use super::standing::reserve_max;
 use crate::{
     message::Standing,
     set::SlotSet,
@@ -68,7 +69,7 @@ impl Givers {
             on_trial: SlotSet::EMPTY,
             strain: 0,
             judged: 0,
-            reserve_max: super::reserve_max(k),
+            reserve_max: reserve_max(k),
             reserve: k / 16,
         }
     }

@@ -21,36 +21,40 @@
 
 mod bucket;
 mod column;
+mod complete;
 pub mod duty;
+mod equivocation;
 mod estimate;
 mod givers;
 mod import;
+mod join;
+mod link;
 mod playout;
 mod pull;
 mod receive;
 mod relay;
 mod segment;
 mod source;
+mod standing;
 
 use crate::{
     core::Core,
-    digest::{Claim, Equivocation},
     identity::PeerId,
-    io::{Class, Event, Refusal, StopReason},
-    links::{Deal, LinkId},
-    message::{Message, Notice, Standing},
+    io::StopReason,
+    links::Deal,
+    message::Standing,
     peer::Sizes,
     report::StreamReport,
-    set::{ShardSet, SlotSet},
+    set::SlotSet,
     time::{Duration, Time},
     view::{SegmentNumber, StreamNumber, View},
 };
 use bucket::Bucket;
-use bytes::Bytes;
 use duty::Rotation;
 use estimate::Estimate;
 use givers::Givers;
 use import::Imports;
+use link::LinkState;
 use playout::Playout;
 use segment::Segment;
 use source::Source;
@@ -60,12 +64,6 @@ use std::collections::{BTreeMap, btree_map::Entry};
 pub const WINDOW: u64 = 32;
 /// How many segments whose digest has not come may be begun.
 pub const AHEAD: usize = 6;
-/// How many segments a newcomer may ask all its fellows for together.
-const FIRST_SEGMENTS: u16 = 6;
-/// Standings are told at most this often.
-const STANDING_EVERY: Duration = Duration::from_millis(200);
-/// A link may ask for the digests of the past at most this often.
-const JOIN_EVERY: Duration = Duration::from_secs(1);
 
 /// How long after the first shard a member of a cluster with too few relays asks for more.
 const SHORT_OF_RELAYS: Duration = Duration::from_millis(5);
@@ -106,26 +104,6 @@ pub(crate) struct Stream {
     report: StreamReport,
 }
 
-/// What is known of a link with regard to a stream.
-#[derive(Clone, Copy)]
-struct LinkState {
-    /// What it wants, for the two newest epochs that it named.
-    standings: [Option<(u64, Standing)>; 2],
-    /// How many shards it may still ask for.
-    allowance: u16,
-    /// What it asked for of a segment that was not there yet.
-    early: Option<(SegmentNumber, ShardSet)>,
-    /// Whether it ever gave a shard that was verified.
-    gave: bool,
-    /// Requests to it that went unanswered since it last answered.
-    unanswered: u8,
-    /// Slots on which it wants shards announced instead of sent, and those on which we told it so.
-    lazy: SlotSet,
-    told_lazy: SlotSet,
-    /// When it may ask for the past again.
-    join_after: Time,
-}
-
 impl Stream {
     pub fn new(number: StreamNumber, view: &View, publish_from: SegmentNumber) -> Stream {
         let parameters = &view.parameters;
@@ -138,7 +116,7 @@ impl Stream {
             n: parameters.n,
             k: parameters.k,
             max_segment_bytes: source::max_segment_bytes(publisher.max_bits_per_s, parameters),
-            first_allowance: first_allowance(view),
+            first_allowance: link::first_allowance(view),
             window: BTreeMap::new(),
             newest: None,
             parity: 0,
@@ -217,23 +195,6 @@ impl Stream {
         core.me == self.source
     }
 
-    fn link(&mut self, link: LinkId) -> &mut LinkState {
-        if self.links.len() <= link {
-            let new = LinkState {
-                standings: [None; 2],
-                allowance: self.first_allowance,
-                early: None,
-                gave: false,
-                unanswered: 0,
-                lazy: SlotSet::EMPTY,
-                told_lazy: SlotSet::EMPTY,
-                join_after: Time::ZERO,
-            };
-            self.links.resize(link + 1, new);
-        }
-        &mut self.links[link]
-    }
-
     /// The state of a segment, begun now if there is none.
     fn segment(&mut self, core: &Core, number: SegmentNumber) -> &mut Segment {
         let imports = match self.window.contains_key(&number) {
@@ -290,64 +251,6 @@ impl Stream {
         }
     }
 
-    /// Wants the stream's content from now on.
-    pub fn subscribe(&mut self, core: &mut Core) {
-        if std::mem::replace(&mut self.watching, true) || self.is_source(core) {
-            return;
-        }
-        self.joins_sent = 0;
-        self.tell_standing(core);
-        for link in core.newest_deal().fellows.clone() {
-            self.join(core, link);
-        }
-    }
-
-    /// Only relays the stream from now on.
-    pub fn unsubscribe(&mut self, core: &mut Core) {
-        if !std::mem::replace(&mut self.watching, false) || self.is_source(core) {
-            return;
-        }
-        self.playout = Playout::default();
-        self.tell_standing(core);
-    }
-
-    /// Asks the first two fellows at hand for the past, unless the stream is already being played.
-    fn join(&mut self, core: &mut Core, link: LinkId) {
-        let wanted =
-            self.watching && !self.is_source(core) && !self.playout.begun() && self.joins_sent < 2;
-        if wanted && core.links.connected(link) {
-            self.joins_sent += 1;
-            core.notify(
-                link,
-                Notice::Join {
-                    stream: self.number,
-                },
-            );
-        }
-    }
-
-    pub fn link_changed(&mut self, core: &mut Core, link: LinkId, connected: bool) {
-        let state = self.link(link);
-        state.standings = [None; 2];
-        state.unanswered = 0;
-        (state.lazy, state.told_lazy) = (SlotSet::EMPTY, SlotSet::EMPTY);
-        let deal = core.newest_deal();
-        if !deal.fellows.contains(&link) {
-            return;
-        }
-        if connected {
-            let slots = (0..self.n)
-                .filter(|&slot| deal.holders[usize::from(slot)] == Some(link))
-                .collect();
-            self.givers.forget(slots);
-            if let Some((standing, _)) = self.told {
-                core.notify(link, self.standing_notice(core, standing));
-            }
-            self.join(core, link);
-        }
-        self.tell_standing(core);
-    }
-
     pub fn follow_epoch(&mut self, core: &mut Core) {
         self.givers = Givers::new(self.k, self.n);
         for state in &mut self.links {
@@ -361,192 +264,6 @@ impl Stream {
     fn slots_of_source(&self, deal: &Deal) -> SlotSet {
         deal.epoch.own.slots_of(self.source)
     }
-
-    fn standing_notice(&self, core: &Core, standing: Standing) -> Notice {
-        Notice::Standing {
-            stream: self.number,
-            epoch: core.newest_deal().epoch.own.epoch,
-            standing,
-        }
-    }
-
-    /// Tells all fellows what this peer wants of the stream when that has changed.
-    fn tell_standing(&mut self, core: &mut Core) {
-        if self.is_source(core) || self.stopped.is_some() {
-            return;
-        }
-        let deal = core.newest_deal();
-        let standing = if self.watching {
-            self.givers.try_again(core.now);
-            let mut standing = self.givers.standing();
-            let away = |slot: &u8| {
-                deal.holders[usize::from(*slot)].is_some_and(|link| !core.links.connected(link))
-            };
-            standing.silent = standing.silent.union(self.slots_of_source(&deal));
-            standing.silent = standing
-                .silent
-                .union((0..self.n).filter(away).collect::<SlotSet>());
-            standing
-        } else {
-            Standing {
-                idle: true,
-                ..Standing::default()
-            }
-        };
-        match self.told {
-            // Before anything was wanted nobody needs to be told that nothing is.
-            None if !self.watching => return,
-            Some((told, _)) if told == standing => {
-                return self.wake_at(self.givers.next_trial());
-            }
-            Some((_, at)) if core.now.since(at) < STANDING_EVERY => {
-                return self.wake_at(at + STANDING_EVERY);
-            }
-            _ => {}
-        }
-        self.told = Some((standing, core.now));
-        let notice = self.standing_notice(core, standing);
-        for &link in &deal.fellows {
-            core.notify(link, notice);
-        }
-        self.wake_at(self.givers.next_trial());
-    }
-
-    pub fn on_standing(
-        &mut self,
-        core: &mut Core,
-        from: LinkId,
-        epoch: u64,
-        mut standing: Standing,
-    ) {
-        standing.silent = standing.silent.intersection(SlotSet::below(self.n));
-        standing.extra = standing.extra.min(reserve_max(self.k));
-        let known = core.view.epochs().any(|held| held.own.epoch == epoch);
-        let [newer, older] = &mut self.link(from).standings;
-        match newer {
-            _ if !known => {}
-            Some((named, _)) if *named > epoch => *older = Some((epoch, standing)),
-            Some((named, _)) if *named < epoch => *older = newer.replace((epoch, standing)),
-            _ => *newer = Some((epoch, standing)),
-        }
-    }
-
-    /// What a link wants of segments that an epoch governs. Slots that it calls silent are those of one
-    /// epoch; of another epoch it has no complaints yet.
-    fn standing_of(&self, link: LinkId, epoch: u64) -> Option<Standing> {
-        let standings = self.links.get(link)?.standings;
-        let exact = standings
-            .iter()
-            .flatten()
-            .find(|(named, _)| *named == epoch);
-        let other = || {
-            standings[0].map(|(_, standing)| Standing {
-                silent: SlotSet::EMPTY,
-                ..standing
-            })
-        };
-        exact.map(|(_, standing)| *standing).or_else(other)
-    }
-
-    pub fn on_join(&mut self, core: &mut Core, from: LinkId) -> Result<(), Refusal> {
-        let now = core.now;
-        if now < self.link(from).join_after {
-            return Err(Refusal::TooManyRequests);
-        }
-        self.link(from).join_after = now + JOIN_EVERY;
-        let listed = |segment: &&Segment| segment.leaves().is_some();
-        let start = self.window.values().rev().filter(listed).find(|segment| {
-            segment
-                .digest
-                .as_ref()
-                .is_some_and(|digest| digest.header().random_access)
-        });
-        let Some(start) = start.map(|segment| segment.number) else {
-            return Ok(());
-        };
-        for segment in self
-            .window
-            .range(start..)
-            .map(|(_, segment)| segment)
-            .filter(listed)
-        {
-            let Some(digest) = &segment.digest else {
-                continue;
-            };
-            let leaves = digest.leaves.clone().unwrap_or_default();
-            let message = Message::Digest {
-                signed: digest.signed,
-                leaves,
-            };
-            core.send(
-                &[from],
-                &message,
-                Bytes::new(),
-                Class::Digest,
-                segment.number,
-            );
-        }
-        Ok(())
-    }
-
-    pub fn on_evidence(&mut self, core: &mut Core, proof: Equivocation) -> Result<(), Refusal> {
-        if self.stopped.is_some() {
-            return Err(Refusal::Duplicate);
-        }
-        if !proof.verify(self.source, core.network(), &*core.verifier) {
-            return Err(Refusal::Mismatch);
-        }
-        self.stop(core, StopReason::Equivocation(Box::new(proof)));
-        Ok(())
-    }
-
-    /// A claim that contradicts one that was verified: evidence, if its signature holds.
-    fn contradict(&mut self, core: &mut Core, first: Claim, second: Claim) -> Refusal {
-        match Equivocation::between(first, second) {
-            Some(proof) if second.verify(self.source, core.network(), &*core.verifier) => {
-                self.stop(core, StopReason::Equivocation(Box::new(proof)));
-                Refusal::Stopped
-            }
-            _ => Refusal::Mismatch,
-        }
-    }
-
-    /// Ends the stream for good, keeps the proof and tells everybody.
-    fn stop(&mut self, core: &mut Core, why: StopReason) {
-        if self.stopped.is_some() {
-            return;
-        }
-        if let StopReason::Equivocation(proof) = &why {
-            let links: Vec<LinkId> = (0..core.links.len()).collect();
-            core.send(
-                &links,
-                &Message::Evidence(proof.clone()),
-                Bytes::new(),
-                Class::Control,
-                SegmentNumber::MAX,
-            );
-        }
-        core.event(Event::Stopped {
-            stream: self.number,
-            why: why.clone(),
-        });
-        self.window.clear();
-        self.wake = Time::NEVER;
-        self.stopped = Some(why);
-    }
-}
-
-fn first_allowance(view: &View) -> u16 {
-    let members = view
-        .epochs()
-        .last()
-        .map_or(0, |epoch| epoch.own.members().len());
-    FIRST_SEGMENTS * u16::from(view.parameters.k).div_ceil(members.max(2) as u16 - 1)
-}
-
-/// The most shards beyond `k` that a receiver may want of every segment.
-fn reserve_max(k: u8) -> u8 {
-    (k / 8).max(1)
 }
 
 /// How the shards of a segment are dealt to slots.

@@ -7,10 +7,10 @@ use super::{
 use crate::{
     core::Core,
     digest::{Claim, Digest, Hashes, Leaf, SignedHeader, root_of_path},
-    io::{Event, Refusal, StopReason},
+    io::{Refusal, StopReason},
     links::LinkId,
     message::Proof,
-    set::ShardSet,
+    set::{ShardSet, SlotSet},
     time::Duration,
     view::SegmentNumber,
 };
@@ -194,13 +194,13 @@ impl Stream {
         let slot = rotation.slot(shard);
         let source = core.links.get(from).peer == self.source && deal.mine.contains(slot);
         let owed = source || deal.relays(from, slot);
-        let substituted = |segment: &Segment| {
-            let now = self.told.map_or(ShardSet::EMPTY, |(told, _)| told.silent);
-            segment.standing.silent.union(now).contains(slot) && deal.fellows.contains(&from)
-        };
-        match owed
-            || known.is_some_and(|segment| segment.asked(from, shard) || substituted(segment))
-        {
+        // A substitute may act by what it was told before, so slots on trial count as silent too.
+        let told = self.told.map_or(SlotSet::EMPTY, |(told, _)| told.silent);
+        let then = known.map_or(told, |segment| segment.standing.silent);
+        let silent = told.union(then).union(self.givers.on_trial());
+        let substituted = silent.contains(slot) && deal.fellows.contains(&from);
+        let asked = known.is_some_and(|segment| segment.asked(from, shard));
+        match owed || asked || substituted {
             true => Ok(Given {
                 from,
                 shard,
@@ -329,127 +329,6 @@ impl Stream {
             entry.remove();
         }
         self.play_from(core, first);
-    }
-
-    /// Goes on when the list of leaves is known.
-    fn on_list(&mut self, core: &mut Core, number: SegmentNumber) {
-        let Some(segment) = self.window.get_mut(&number) else {
-            return;
-        };
-        segment.list_overdue = None;
-        let (verified, forgers) = segment.check_held(&*core.work);
-        for link in forgers {
-            core.refuse_link(link, Refusal::Mismatch);
-        }
-        self.carry(core, number);
-        // Own shards that came with a path may go across with the list now.
-        self.on_verified(core, number, verified);
-    }
-
-    /// Goes on when shards are verified.
-    fn on_verified(&mut self, core: &mut Core, number: SegmentNumber, shards: ShardSet) {
-        self.spread(core, number, shards);
-        self.restore(core, number);
-    }
-
-    /// Restores a segment when it can be, plays it and gives what this peer owed and had not received.
-    fn restore(&mut self, core: &mut Core, number: SegmentNumber) {
-        let now = core.now;
-        if !self.watching {
-            return;
-        }
-        let Some(segment) = self.window.get_mut(&number) else {
-            return;
-        };
-        let arrived = segment.have;
-        match segment.restore(&*core.work, &core.coder) {
-            None => return,
-            Some(Err(())) => return self.stop(core, StopReason::BadCoding(number)),
-            Some(Ok(())) => {}
-        }
-        let (after, repaired) = (now.since(segment.first_seen), segment.rounds > 0);
-        let deal = segment.deal.clone();
-        let rotation = segment.rotation;
-        let given_out = segment
-            .digest
-            .as_ref()
-            .map_or(ShardSet::EMPTY, |d| rotation.given_out(d.header().parity));
-        let imports = segment.imports.shards().without(arrived);
-        let own = rotation
-            .shards(deal.mine)
-            .intersection(given_out)
-            .without(arrived);
-        let fill_at = now + GRACE;
-        // Of a segment that had to be repaired only what was given tells how long giving takes.
-        let took = match repaired {
-            true => segment
-                .most_given_at
-                .map(|at| at.since(segment.first_seen) * 5 / 4),
-            false => Some(after),
-        };
-        segment.fill_across_at = (!own.is_empty()).then_some(fill_at);
-        self.wake_at(fill_at);
-        self.report.restored += 1;
-        self.report.repaired += u64::from(repaired);
-        if let Some(took) = took {
-            self.completion.sample(took);
-        }
-        core.event(Event::Restored {
-            stream: self.number,
-            segment: number,
-            after,
-            repaired,
-        });
-        for shard in own.union(imports).iter() {
-            self.relay_inside(core, number, shard);
-        }
-        self.answer_waiting(core, number);
-        self.play(core);
-    }
-
-    /// Hands own shards across that did not come across: their column may be broken before us.
-    pub(super) fn fill_across(&mut self, core: &mut Core, number: SegmentNumber) {
-        let Some(segment) = self.window.get_mut(&number) else {
-            return;
-        };
-        match segment.fill_across_at {
-            Some(at) if at <= core.now => segment.fill_across_at = None,
-            Some(at) => return self.wake_at(at),
-            None => return,
-        }
-        let own = segment.rotation.shards(segment.deal.mine);
-        for shard in own.iter() {
-            self.relay_across(core, number, shard);
-        }
-    }
-
-    /// Notes which slots gave what they owed (G1).
-    pub(super) fn judge(&mut self, core: &mut Core, number: SegmentNumber) {
-        let Some(segment) = self.window.get_mut(&number) else {
-            return;
-        };
-        match segment.judge_at {
-            Some(at) if at <= core.now => segment.judge_at = None,
-            Some(at) => return self.wake_at(at),
-            None => return,
-        }
-        let (rotation, gave, repaired) = (segment.rotation, segment.gave, segment.rounds > 0);
-        let parity = segment
-            .digest
-            .as_ref()
-            .map_or(self.parity, |digest| digest.header().parity);
-        let owed = rotation.owed(&segment.standing, parity);
-        let current = segment.deal.epoch.own.epoch == core.newest_deal().epoch.own.epoch;
-        if !current || segment.backlog {
-            return;
-        }
-        let silent = self.givers.silent();
-        for shard in owed.iter() {
-            let slot = rotation.slot(shard);
-            self.givers.note(slot, gave.contains(slot), core.now);
-        }
-        let newly_silent = self.givers.silent() != silent;
-        self.givers.note_repair(repaired && !newly_silent);
     }
 
     /// Drops segments of which a shard came but never a digest.

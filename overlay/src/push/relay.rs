@@ -1,6 +1,6 @@
 //! Relaying: a shard goes on as soon as it is verified, and requests are answered (P2, P3, P6).
 
-use super::{AHEAD, LinkState, Stream, duty::LISTS};
+use super::{AHEAD, Stream, duty::LISTS};
 use crate::{
     core::Core,
     io::{Class, Refusal},
@@ -252,45 +252,5 @@ impl Stream {
                 self.give(core, number, shard, &[link], class, across);
             }
         }
-    }
-
-    /// Lets links ask for more as the stream goes on (P6): those who give for their part of a segment, other
-    /// fellows for a shard now and then. Neighbours who never gave may ask for a shard of every segment all
-    /// the same: a cluster that lives on its neighbours comes last in every column, so it has nothing to give.
-    pub(super) fn refill_allowances(&mut self, core: &Core, newest: SegmentNumber) {
-        let deal = core.newest_deal();
-        let k = u16::from(self.k);
-        // Where there are few to ask, each is asked for more.
-        let inside = k.div_ceil(deal.fellows.len().max(1) as u16);
-        let across = k.div_ceil(deal.outward.len().max(1) as u16);
-        let small = self.first_allowance;
-        let large = 2 * k.max(small);
-        for slot in 0..self.n {
-            let Some(link) = deal.holders[usize::from(slot)] else {
-                continue;
-            };
-            let (more, cap) = match self.givers.proven(slot, core.now) {
-                true => (inside, large),
-                false => (u16::from(newest.is_multiple_of(16)), small),
-            };
-            self.link(link).refill(more, cap);
-        }
-        if newest.is_multiple_of(8) {
-            for state in &mut self.links {
-                state.unanswered /= 2;
-            }
-        }
-        for &link in &deal.outward {
-            match self.link(link).gave {
-                true => self.link(link).refill(across, large),
-                false => self.link(link).refill(1, small),
-            }
-        }
-    }
-}
-
-impl LinkState {
-    fn refill(&mut self, more: u16, cap: u16) {
-        self.allowance = self.allowance.max(cap.min(self.allowance + more));
     }
 }

@@ -1,0 +1,124 @@
+//! What is known of each link with regard to a stream, and how much it may ask for (P6).
+
+use super::Stream;
+use crate::{
+    core::Core,
+    links::LinkId,
+    message::Standing,
+    set::{ShardSet, SlotSet},
+    time::Time,
+    view::{SegmentNumber, View},
+};
+
+/// How many segments a newcomer may ask all its fellows for together.
+const FIRST_SEGMENTS: u16 = 6;
+
+/// What is known of a link with regard to a stream.
+#[derive(Clone, Copy)]
+pub(super) struct LinkState {
+    /// What it wants, for the two newest epochs that it named.
+    pub standings: [Option<(u64, Standing)>; 2],
+    /// How many shards it may still ask for.
+    pub allowance: u16,
+    /// What it asked for of a segment that was not there yet.
+    pub early: Option<(SegmentNumber, ShardSet)>,
+    /// Whether it ever gave a shard that was verified.
+    pub gave: bool,
+    /// Requests to it that went unanswered since it last answered.
+    pub unanswered: u8,
+    /// Slots on which it wants shards announced instead of sent, and those on which we told it so.
+    pub lazy: SlotSet,
+    pub told_lazy: SlotSet,
+    /// When it may ask for the past again.
+    pub join_after: Time,
+}
+
+impl LinkState {
+    fn refill(&mut self, more: u16, cap: u16) {
+        self.allowance = self.allowance.max(cap.min(self.allowance + more));
+    }
+}
+
+impl Stream {
+    pub(super) fn link(&mut self, link: LinkId) -> &mut LinkState {
+        if self.links.len() <= link {
+            let new = LinkState {
+                standings: [None; 2],
+                allowance: self.first_allowance,
+                early: None,
+                gave: false,
+                unanswered: 0,
+                lazy: SlotSet::EMPTY,
+                told_lazy: SlotSet::EMPTY,
+                join_after: Time::ZERO,
+            };
+            self.links.resize(link + 1, new);
+        }
+        &mut self.links[link]
+    }
+
+    pub fn link_changed(&mut self, core: &mut Core, link: LinkId, connected: bool) {
+        let state = self.link(link);
+        state.standings = [None; 2];
+        state.unanswered = 0;
+        (state.lazy, state.told_lazy) = (SlotSet::EMPTY, SlotSet::EMPTY);
+        let deal = core.newest_deal();
+        if !deal.fellows.contains(&link) {
+            return;
+        }
+        if connected {
+            let slots = (0..self.n)
+                .filter(|&slot| deal.holders[usize::from(slot)] == Some(link))
+                .collect();
+            self.givers.forget(slots);
+            if let Some((standing, _)) = self.told {
+                core.notify(link, self.standing_notice(core, standing));
+            }
+            self.join(core, link);
+        }
+        self.tell_standing(core);
+    }
+
+    /// Lets links ask for more as the stream goes on (P6): those who give for their part of a segment, other
+    /// fellows for a shard now and then. Neighbours who never gave may ask for a shard of every segment all
+    /// the same: a cluster that lives on its neighbours comes last in every column, so it has nothing to give.
+    pub(super) fn refill_allowances(&mut self, core: &Core, newest: SegmentNumber) {
+        let deal = core.newest_deal();
+        let k = u16::from(self.k);
+        // Where there are few to ask, each is asked for more.
+        let inside = k.div_ceil(deal.fellows.len().max(1) as u16);
+        let across = k.div_ceil(deal.outward.len().max(1) as u16);
+        let small = self.first_allowance;
+        let large = 2 * k.max(small);
+        for slot in 0..self.n {
+            let Some(link) = deal.holders[usize::from(slot)] else {
+                continue;
+            };
+            let (more, cap) = match self.givers.proven(slot, core.now) {
+                true => (inside, large),
+                false => (u16::from(newest.is_multiple_of(16)), small),
+            };
+            self.link(link).refill(more, cap);
+        }
+        if newest.is_multiple_of(8) {
+            for state in &mut self.links {
+                state.unanswered /= 2;
+            }
+        }
+        for &link in &deal.outward {
+            match self.link(link).gave {
+                true => self.link(link).refill(across, large),
+                false => self.link(link).refill(1, small),
+            }
+        }
+    }
+}
+
+/// How many shards a link may ask for before it has given anything.
+pub(super) fn first_allowance(view: &View) -> u16 {
+    let members = view
+        .epochs()
+        .last()
+        .map_or(0, |epoch| epoch.own.members().len());
+    FIRST_SEGMENTS * u16::from(view.parameters.k).div_ceil(members.max(2) as u16 - 1)
+}

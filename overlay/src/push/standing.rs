@@ -1,0 +1,106 @@
+//! Standings: what a receiver wants its fellows to send it of every segment, and what they want (D2).
+
+use super::Stream;
+use crate::{
+    core::Core,
+    links::LinkId,
+    message::{Notice, Standing},
+    set::SlotSet,
+    time::Duration,
+};
+
+/// Standings are told at most this often.
+const STANDING_EVERY: Duration = Duration::from_millis(200);
+
+/// The most shards beyond `k` that a receiver may want of every segment.
+pub(super) fn reserve_max(k: u8) -> u8 {
+    (k / 8).max(1)
+}
+
+impl Stream {
+    pub(super) fn standing_notice(&self, core: &Core, standing: Standing) -> Notice {
+        Notice::Standing {
+            stream: self.number,
+            epoch: core.newest_deal().epoch.own.epoch,
+            standing,
+        }
+    }
+
+    /// Tells all fellows what this peer wants of the stream when that has changed.
+    pub(super) fn tell_standing(&mut self, core: &mut Core) {
+        if self.is_source(core) || self.stopped.is_some() {
+            return;
+        }
+        let deal = core.newest_deal();
+        let standing = if self.watching {
+            self.givers.try_again(core.now);
+            let mut standing = self.givers.standing();
+            let away = |slot: &u8| {
+                deal.holders[usize::from(*slot)].is_some_and(|link| !core.links.connected(link))
+            };
+            standing.silent = standing.silent.union(self.slots_of_source(&deal));
+            standing.silent = standing
+                .silent
+                .union((0..self.n).filter(away).collect::<SlotSet>());
+            standing
+        } else {
+            Standing {
+                idle: true,
+                ..Standing::default()
+            }
+        };
+        match self.told {
+            // Before anything was wanted nobody needs to be told that nothing is.
+            None if !self.watching => return,
+            Some((told, _)) if told == standing => {
+                return self.wake_at(self.givers.next_trial());
+            }
+            Some((_, at)) if core.now.since(at) < STANDING_EVERY => {
+                return self.wake_at(at + STANDING_EVERY);
+            }
+            _ => {}
+        }
+        self.told = Some((standing, core.now));
+        let notice = self.standing_notice(core, standing);
+        for &link in &deal.fellows {
+            core.notify(link, notice);
+        }
+        self.wake_at(self.givers.next_trial());
+    }
+
+    pub fn on_standing(
+        &mut self,
+        core: &mut Core,
+        from: LinkId,
+        epoch: u64,
+        mut standing: Standing,
+    ) {
+        standing.silent = standing.silent.intersection(SlotSet::below(self.n));
+        standing.extra = standing.extra.min(reserve_max(self.k));
+        let known = core.view.epochs().any(|held| held.own.epoch == epoch);
+        let [newer, older] = &mut self.link(from).standings;
+        match newer {
+            _ if !known => {}
+            Some((named, _)) if *named > epoch => *older = Some((epoch, standing)),
+            Some((named, _)) if *named < epoch => *older = newer.replace((epoch, standing)),
+            _ => *newer = Some((epoch, standing)),
+        }
+    }
+
+    /// What a link wants of segments that an epoch governs. Slots that it calls silent are those of one
+    /// epoch; of another epoch it has no complaints yet.
+    pub(super) fn standing_of(&self, link: LinkId, epoch: u64) -> Option<Standing> {
+        let standings = self.links.get(link)?.standings;
+        let exact = standings
+            .iter()
+            .flatten()
+            .find(|(named, _)| *named == epoch);
+        let other = || {
+            standings[0].map(|(_, standing)| Standing {
+                silent: SlotSet::EMPTY,
+                ..standing
+            })
+        };
+        exact.map(|(_, standing)| *standing).or_else(other)
+    }
+}
