@@ -6,7 +6,7 @@ use crate::{
     set::SlotSet,
     view::Epoch,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// The number of a link within its peer. Numbers are never used again.
 pub(crate) type LinkId = usize;
@@ -26,7 +26,8 @@ pub(crate) struct Link {
 #[derive(Default)]
 pub(crate) struct Links {
     links: Vec<Link>,
-    numbers: BTreeMap<PeerId, LinkId>,
+    /// The numbers of all links, in the order of the first bytes of their peers' keys.
+    numbers: Vec<(u64, LinkId)>,
     /// Links with notices to be sent.
     noticed: Vec<LinkId>,
 }
@@ -48,10 +49,17 @@ impl Links {
 
     /// The link with `peer`, if it is wanted.
     pub fn find(&self, peer: PeerId) -> Option<LinkId> {
-        self.numbers
-            .get(&peer)
-            .copied()
-            .filter(|&link| self.links[link].wanted)
+        self.number(peer).filter(|&link| self.links[link].wanted)
+    }
+
+    fn number(&self, peer: PeerId) -> Option<LinkId> {
+        let key = prefix(peer);
+        let first = self.numbers.partition_point(|&(other, _)| other < key);
+        self.numbers[first..]
+            .iter()
+            .take_while(|&&(other, _)| other == key)
+            .map(|&(_, link)| link)
+            .find(|&link| self.links[link].peer == peer)
     }
 
     pub fn connected(&self, link: LinkId) -> bool {
@@ -80,21 +88,26 @@ impl Links {
             }
         }
         for &peer in peers {
-            let next = self.links.len();
-            let link = *self.numbers.entry(peer).or_insert(next);
-            if link == next {
-                self.links.push(Link {
-                    peer,
-                    connected: false,
-                    wanted: false,
-                    notices: Vec::new(),
-                });
-            }
+            let link = self.number(peer).unwrap_or_else(|| self.add(peer));
             if !std::mem::replace(&mut self.links[link].wanted, true) {
                 change.connect.push(peer);
             }
         }
         change
+    }
+
+    fn add(&mut self, peer: PeerId) -> LinkId {
+        let link = self.links.len();
+        self.links.push(Link {
+            peer,
+            connected: false,
+            wanted: false,
+            notices: Vec::new(),
+        });
+        let entry = (prefix(peer), link);
+        let (Ok(place) | Err(place)) = self.numbers.binary_search(&entry);
+        self.numbers.insert(place, entry);
+        link
     }
 
     pub fn set_connected(&mut self, link: LinkId, connected: bool) {
@@ -139,6 +152,12 @@ impl Links {
         }
         None
     }
+}
+
+/// The first bytes of a key: nearly always enough to tell it by, and quickly compared.
+fn prefix(peer: PeerId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = peer.0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// An epoch with the links that its slots are reached by.

@@ -1,6 +1,6 @@
 //! The messages under way: each held once, however many receivers it has.
 
-use hamlet_overlay::{hash::Hash, io::Class, wire::Frame};
+use hamlet_overlay::{hash::Hash, io::Class, wire::Frame, work::Work};
 
 /// A message under way.
 pub struct Message {
@@ -10,7 +10,7 @@ pub struct Message {
     pub frame: Frame,
     /// What it is for.
     pub class: Class,
-    /// BLAKE3 over sender, class, and the bytes of the frame: what the audit notes of it.
+    /// BLAKE3 over sender, class, head, and the leaf of the body: what the audit notes of it.
     pub content: Hash,
     /// To how many receivers it has yet to come.
     copies: u32,
@@ -25,13 +25,22 @@ pub struct Messages {
 
 impl Messages {
     /// Takes in a message that goes to so many receivers.
-    pub fn insert(&mut self, from: usize, frame: Frame, class: Class, copies: usize) -> u32 {
+    pub fn insert(
+        &mut self,
+        work: &dyn Work,
+        from: usize,
+        frame: Frame,
+        class: Class,
+        copies: usize,
+    ) -> u32 {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(from as u32).to_le_bytes());
         hasher.update(&[class as u8]);
         hasher.update(&(frame.len() as u32).to_le_bytes());
         hasher.update(&frame.head);
-        hasher.update(&frame.body);
+        if !frame.body.is_empty() {
+            hasher.update(&work.leaf(&frame.body));
+        }
         let message = Message {
             from,
             frame,
@@ -84,13 +93,14 @@ impl Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hamlet_overlay::work::Compute;
 
     #[test]
     fn a_message_lasts_until_its_last_receiver() {
         let mut messages = Messages::default();
         let frame = Frame::received("hello".into());
-        let first = messages.insert(3, frame.clone(), Class::Live, 2);
-        let second = messages.insert(4, frame, Class::Live, 1);
+        let first = messages.insert(&Compute, 3, frame.clone(), Class::Live, 2);
+        let second = messages.insert(&Compute, 4, frame, Class::Live, 1);
         let content = |number| messages.get(number).map(|message| message.content);
         assert_ne!(content(first), content(second), "the sender counts");
         messages.done(first);
@@ -98,7 +108,7 @@ mod tests {
         messages.done(first);
         assert!(messages.get(first).is_none());
         assert_eq!(messages.len(), 1);
-        let third = messages.insert(5, Frame::default(), Class::Live, 1);
+        let third = messages.insert(&Compute, 5, Frame::default(), Class::Live, 1);
         assert_eq!(third, first, "the number is used again");
     }
 }

@@ -36,6 +36,7 @@ mod relay;
 mod segment;
 mod source;
 mod standing;
+mod window;
 
 use crate::{
     core::Core,
@@ -58,7 +59,7 @@ use link::LinkState;
 use playout::Playout;
 use segment::Segment;
 use source::Source;
-use std::collections::{BTreeMap, btree_map::Entry};
+use window::Window;
 
 /// How many segments before the newest are kept, for those who ask and those who join.
 pub const WINDOW: u64 = 32;
@@ -78,7 +79,7 @@ pub(crate) struct Stream {
     /// How many shards a link may ask for before it has given anything: together enough for a newcomer to
     /// catch up, so more where there are few to ask.
     first_allowance: u16,
-    window: BTreeMap<SegmentNumber, Segment>,
+    window: Window,
     /// The newest segment whose digest was verified.
     newest: Option<SegmentNumber>,
     /// The parity of the newest segment: what to expect of one whose digest has not come.
@@ -117,7 +118,7 @@ impl Stream {
             k: parameters.k,
             max_segment_bytes: source::max_segment_bytes(publisher.max_bits_per_s, parameters),
             first_allowance: link::first_allowance(view),
-            window: BTreeMap::new(),
+            window: Window::default(),
             newest: None,
             parity: 0,
             links: Vec::new(),
@@ -158,7 +159,7 @@ impl Stream {
         Sizes {
             segments: self.window.len(),
             segments_max: streams_max,
-            held_shards: self.window.values().map(Segment::held_len).sum(),
+            held_shards: self.window.held(),
             held_shards_max: streams_max * usize::from(core.view.parameters.n),
         }
     }
@@ -178,13 +179,15 @@ impl Stream {
             return;
         }
         self.wake = Time::NEVER;
-        let numbers: Vec<SegmentNumber> = self.window.keys().copied().collect();
-        for number in numbers {
+        let (due, next) = self.window.due(core.now);
+        self.wake_at(next);
+        for number in due {
             self.graft(core, number);
             self.import(core, number);
             self.fill_across(core, number);
             self.judge(core, number);
             self.chase(core, number);
+            self.window.note(number);
         }
         self.drop_unknown(core);
         self.play(core);
@@ -201,54 +204,52 @@ impl Stream {
             true => Imports::default(),
             false => self.plan_imports(core, number),
         };
-        match self.window.entry(number) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let rotation = rotation_of(core, self.number, number);
-                let standing = self
-                    .told
-                    .map_or_else(Standing::default, |(standing, _)| standing);
-                let mut segment = Segment::new(
-                    number,
-                    core.deal(self.number, number),
-                    rotation,
-                    standing,
-                    core.now,
-                );
-                segment.late_at = core.now + self.completion.timeout();
-                if !imports.shards().is_empty() {
-                    self.wake = core.now;
-                }
-                segment.imports = imports;
-                if self.watching && core.me != self.source {
-                    let grace = match self.givers.knows() {
-                        true => receive::GRACE,
-                        false => receive::FIRST_GRACE,
-                    };
-                    segment.judge_at = Some(segment.late_at + grace);
-                    // With fewer relays than shards needed there is nothing to wait for.
-                    let enough = rotation
-                        .owed(&standing, self.parity)
-                        .union(rotation.imported(&standing, self.parity))
-                        .len()
-                        >= self.k;
-                    let at = if enough {
-                        segment.late_at
-                    } else {
-                        core.now + SHORT_OF_RELAYS
-                    };
-                    segment.chase_at = Some(at);
-                    self.wake = self.wake.min(at);
-                }
-                self.wake = self.wake.min(core.now + playout::PATIENCE);
-                for (link, state) in self.links.iter_mut().enumerate() {
-                    if let Some((_, shards)) = state.early.take_if(|(early, _)| *early <= number) {
-                        segment.exchange(link).waits_for = shards;
-                    }
-                }
-                entry.insert(segment)
+        self.window.get_or_begin(number, || {
+            let rotation = rotation_of(core, self.number, number);
+            let standing = self
+                .told
+                .map_or_else(Standing::default, |(standing, _)| standing);
+            let mut segment = Segment::new(
+                number,
+                core.deal(self.number, number),
+                rotation,
+                standing,
+                core.now,
+            );
+            segment.late_at = core.now + self.completion.timeout();
+            if !imports.shards().is_empty() {
+                self.wake = core.now;
             }
-        }
+            segment.imports = imports;
+            if self.watching && core.me != self.source {
+                let grace = match self.givers.knows() {
+                    true => receive::GRACE,
+                    false => receive::FIRST_GRACE,
+                };
+                segment.judge_at = Some(segment.late_at + grace);
+                // With fewer relays than shards needed there is nothing to wait for.
+                let enough = rotation
+                    .owed(&standing, self.parity)
+                    .union(rotation.imported(&standing, self.parity))
+                    .len()
+                    >= self.k;
+                let at = if enough {
+                    segment.late_at
+                } else {
+                    core.now + SHORT_OF_RELAYS
+                };
+                segment.chase_at = Some(at);
+                self.wake = self.wake.min(at);
+            }
+            self.wake = self.wake.min(core.now + playout::PATIENCE);
+            for (link, state) in self.links.iter_mut().enumerate() {
+                if let Some((_, shards)) = state.early.take_if(|(early, _)| *early <= number) {
+                    segment.exchange(link).waits_for = shards;
+                    segment.awaited = true;
+                }
+            }
+            segment
+        })
     }
 
     pub fn follow_epoch(&mut self, core: &mut Core) {

@@ -87,7 +87,8 @@ impl Stream {
             .clone()
             .find(|&number| begun(number))
             .or_else(|| known.rfind(|&number| can_start(number)));
-        let Some(&start) = start else { return };
+        let Some(start) = start.copied() else { return };
+        drop(known);
         self.playout.cursor = Some(start);
         for past in self.window.range_mut(..start) {
             past.1.played = true;

@@ -158,10 +158,11 @@ impl Stream {
         let far = self
             .newest
             .is_some_and(|newest| number > newest.saturating_add(AHEAD as u64));
-        let new = |segment: &&Segment| {
-            segment.digest.is_none() && self.newest.is_none_or(|newest| segment.number > newest)
-        };
-        let begun = self.window.values().filter(new).count();
+        let ahead = self.newest.map_or(0, |newest| newest + 1);
+        let begun = self.window.range(ahead..);
+        let begun = begun
+            .filter(|(_, segment)| segment.digest.is_none())
+            .count();
         if far || begun >= AHEAD {
             Err(Refusal::OutOfWindow)
         } else {
@@ -321,23 +322,16 @@ impl Stream {
     }
 
     fn forget_past(&mut self, core: &mut Core, first: SegmentNumber) {
-        while let Some(entry) = self
-            .window
-            .first_entry()
-            .filter(|entry| *entry.key() < first)
-        {
-            entry.remove();
-        }
+        self.window.forget(..first);
         self.play_from(core, first);
     }
 
     /// Drops segments of which a shard came but never a digest.
     pub(super) fn drop_unknown(&mut self, core: &mut Core) {
         let (now, newest) = (core.now, self.newest);
-        self.window.retain(|_, segment| {
-            let unknown =
-                segment.digest.is_none() && newest.is_none_or(|newest| segment.number > newest);
-            !unknown || now.since(segment.first_seen) < super::playout::PATIENCE
+        let ahead = newest.map_or(0, |newest| newest + 1);
+        self.window.retain(ahead.., |segment| {
+            segment.digest.is_some() || now.since(segment.first_seen) < super::playout::PATIENCE
         });
     }
 }

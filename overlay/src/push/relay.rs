@@ -203,6 +203,7 @@ impl Stream {
         exchange.has = exchange.has.without(shards);
         exchange.waits_for = exchange.waits_for.union(shards);
         exchange.waits_for_list |= list && exchange.lists_sent < LISTS_MAX;
+        segment.awaited = true;
         self.answer_waiting(core, number);
         self.chase_for(core, from, number);
         Ok(())
@@ -210,7 +211,7 @@ impl Stream {
 
     /// Answers those who wait for shards, or the list, of a segment.
     pub(super) fn answer_waiting(&mut self, core: &mut Core, number: SegmentNumber) {
-        let Some(segment) = self.window.get(&number) else {
+        let Some(segment) = self.window.get(&number).filter(|segment| segment.awaited) else {
             return;
         };
         let all = if segment.restored() {
@@ -251,6 +252,12 @@ impl Stream {
             for shard in allowed.iter() {
                 self.give(core, number, shard, &[link], class, across);
             }
+        }
+        if let Some(segment) = self.window.get_mut(&number) {
+            let awaited = segment
+                .exchanges()
+                .any(|(_, exchange)| !exchange.waits_for.is_empty() || exchange.waits_for_list);
+            segment.awaited = awaited;
         }
     }
 }

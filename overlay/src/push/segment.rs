@@ -67,7 +67,7 @@ pub(crate) struct Segment {
     pub asks: BTreeMap<u8, Ask>,
     /// What this peer fetches from neighbouring clusters in place of silent relays.
     pub imports: Imports,
-    /// Who was asked for the list, and when that is overdue.
+    /// When the request for the list is overdue.
     pub list_overdue: Option<Time>,
     /// How many rounds of requests there were.
     pub rounds: u8,
@@ -93,6 +93,8 @@ pub(crate) struct Segment {
     pub backlog: bool,
     /// Whether it was handed out or left out.
     pub played: bool,
+    /// Whether any link waits for anything of it.
+    pub awaited: bool,
 }
 
 /// What became of a shard that came.
@@ -144,7 +146,22 @@ impl Segment {
             late_at: now,
             backlog: false,
             played: false,
+            awaited: false,
         }
+    }
+
+    /// When it has to be looked at next: the first of all its times.
+    pub fn due(&self) -> Time {
+        [
+            self.judge_at,
+            self.fill_across_at,
+            self.graft_at,
+            self.chase_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(Time::NEVER)
     }
 
     pub fn exchange(&mut self, link: LinkId) -> &mut Exchange {

@@ -7,7 +7,7 @@ use hamlet_overlay::{
     io::Class,
     message::{Message, Notice, Standing},
     push::duty::{Rotation, rotation},
-    set::{ShardSet, SlotSet},
+    set::ShardSet,
     view::{Cluster, SegmentNumber},
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +25,8 @@ pub struct OwedOnly {
     /// Per receiver of standings, by who told them, the newest few: what is sent now may have been planned
     /// by one of them.
     told: Vec<BTreeMap<usize, VecDeque<Standing>>>,
+    /// The rotations of recent segments, each at its number modulo [`REMEMBERED`].
+    rotations: Vec<Option<(SegmentNumber, Rotation)>>,
 }
 
 impl OwedOnly {
@@ -33,6 +35,22 @@ impl OwedOnly {
         OwedOnly {
             asked: vec![BTreeMap::new(); peers],
             told: vec![BTreeMap::new(); peers],
+            rotations: vec![None; REMEMBERED as usize],
+        }
+    }
+
+    fn rotation(&mut self, scene: &Scene, segment: SegmentNumber) -> Rotation {
+        let place = &mut self.rotations[(segment % REMEMBERED) as usize];
+        match *place {
+            Some((number, rotation)) if number == segment => rotation,
+            _ => {
+                let parameters = scene.network.parameters();
+                let (n, k) = (parameters.n, parameters.k);
+                let by = rotation(scene.rotation_beacon, 0, segment, n);
+                let rotation = Rotation { by, n, k };
+                *place = Some((segment, rotation));
+                rotation
+            }
         }
     }
 
@@ -94,17 +112,22 @@ impl Invariant for OwedOnly {
                     Ok(_) => return Ok(()),
                     Err(_) => return Err("what it sends is no message".to_owned()),
                 };
-                let sender = Sender::new(scene, peer, segment, shard);
+                let rotation = self.rotation(scene, segment);
+                let sender = Sender::new(scene, peer, rotation, shard);
                 for &receiver in to {
                     let index = scene.directory.index(receiver);
-                    let asked = index
-                        .and_then(|index| self.asked[peer].get(&(segment, index)))
-                        .is_some_and(|shards| shards.contains(shard));
-                    let told = index.and_then(|index| self.told[peer].get(&index));
-                    let substitutes = told.is_some_and(|told| {
-                        told.iter().any(|told| sender.substitutes(shard, told))
-                    });
-                    if !asked && !substitutes && !sender.owes(scene, receiver, index) {
+                    let asked = || {
+                        index
+                            .and_then(|index| self.asked[peer].get(&(segment, index)))
+                            .is_some_and(|shards| shards.contains(shard))
+                    };
+                    let substitutes = || {
+                        let told = index.and_then(|index| self.told[peer].get(&index));
+                        told.is_some_and(|told| {
+                            told.iter().any(|told| sender.substitutes(shard, told))
+                        })
+                    };
+                    if !sender.owes(scene, receiver, index) && !asked() && !substitutes() {
                         return Err(format!(
                             "shard {shard} of segment {segment} went to {receiver}"
                         ));
@@ -121,26 +144,22 @@ impl Invariant for OwedOnly {
 struct Sender<'a> {
     cluster: &'a Cluster,
     rotation: Rotation,
-    mine: SlotSet,
+    me: PeerId,
     slot: u8,
     is_relay: bool,
     is_source: bool,
 }
 
 impl<'a> Sender<'a> {
-    fn new(scene: &'a Scene, peer: usize, segment: SegmentNumber, shard: u8) -> Sender<'a> {
-        let parameters = scene.network.parameters();
-        let (n, k) = (parameters.n, parameters.k);
-        let by = rotation(scene.rotation_beacon, 0, segment, n);
-        let rotation = Rotation { by, n, k };
-        let slot = rotation.slot(shard % n);
-        let cluster = scene.cluster(peer);
+    fn new(scene: &'a Scene, peer: usize, rotation: Rotation, shard: u8) -> Sender<'a> {
+        let slot = rotation.slot(shard % rotation.n);
+        let (cluster, me) = (scene.cluster(peer), scene.directory.id(peer));
         Sender {
             cluster,
             rotation,
-            mine: cluster.slots_of(scene.directory.id(peer)),
+            me,
             slot,
-            is_relay: cluster.holder(slot) == scene.directory.id(peer),
+            is_relay: cluster.holder(slot) == me,
             is_source: scene.source == peer,
         }
     }
@@ -148,18 +167,18 @@ impl<'a> Sender<'a> {
     /// Whether it stands in for the shard's relay at a fellow who told this, whatever parity is given out:
     /// with less of it no less is owed.
     fn substitutes(&self, shard: u8, standing: &Standing) -> bool {
-        self.rotation
-            .substituted(standing, 0, self.mine)
-            .contains(shard)
+        let mine = self.cluster.slots_of(self.me);
+        self.rotation.substituted(standing, 0, mine).contains(shard)
     }
 
     fn owes(&self, scene: &Scene, receiver: PeerId, index: Option<usize>) -> bool {
         let Some(index) = index else { return false };
         let theirs = scene.cluster(index);
         let fellows = theirs.id == self.cluster.id;
-        let neighbours = scene.are_neighbours(self.cluster.id, theirs.id);
-        let holds_slot = theirs.holder(self.slot) == receiver;
-        self.is_relay && (fellows || neighbours && holds_slot)
-            || self.is_source && (fellows || neighbours) && holds_slot
+        if self.is_relay && fellows {
+            return true;
+        }
+        let near = fellows || scene.are_neighbours(self.cluster.id, theirs.id);
+        (self.is_relay || self.is_source) && near && theirs.holder(self.slot) == receiver
     }
 }

@@ -75,6 +75,7 @@ impl World {
             uplinks: (0..peers).map(|_| Uplink::default()).collect(),
             calendar: Calendar::new(),
             messages: Messages::default(),
+            work,
             now: Time::ZERO,
             payloads: Randomness::new(seed, Purpose::Payload),
             cutting: None,

@@ -29,10 +29,11 @@ use hamlet_overlay::{
     time::Time,
     view::SegmentNumber,
     wire::Frame,
+    work::Work,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 /// The only stream of a world.
 const STREAM: u16 = 0;
@@ -52,6 +53,8 @@ pub struct World {
     uplinks: Vec<Uplink>,
     calendar: Calendar<Event>,
     messages: Messages,
+    /// What computes for all peers.
+    work: Arc<dyn Work>,
     now: Time,
     /// The payloads of segments.
     payloads: Randomness,
@@ -297,7 +300,9 @@ impl World {
         };
         self.check(peer, sent);
         // One copy more than there are receivers keeps the message alive while they are gone through.
-        let message = self.messages.insert(peer, frame, class, to.len() + 1);
+        let message = self
+            .messages
+            .insert(&*self.work, peer, frame, class, to.len() + 1);
         for &receiver in to {
             let Some(receiver) = self.scene.directory.index(receiver) else {
                 self.messages.done(message);
@@ -347,11 +352,8 @@ impl World {
                     self.violated(peer, "segments are numbered as they are cut", detail);
                 }
                 if let Some(cut) = self.cutting.take() {
-                    self.scene.publish(Published {
-                        at: self.now,
-                        payload: cut.payload,
-                        random_access: cut.random_access,
-                    });
+                    let published = Published::new(self.now, cut.payload, cut.random_access);
+                    self.scene.publish(published);
                     self.ledger.published();
                 }
             }
