@@ -118,10 +118,12 @@ options! {
     #[arg(long, value_name = "ATTACK", help_heading = "Liars")]
     attack: String,
     /// How honest peers merge: mean, clip, median, trimmed-mean, krum, multi-krum, bulyan,
-    /// geometric-median, or `nnm+` in front of one [default: pairwise, undefended]
+    /// geometric-median, sieve, or `nnm+` in front of one; `fit+` in front of all that leaves out first what
+    /// fits the own rows worst. `fit+sieve` holds against every attack where peers have about ten rows
+    /// [default: pairwise, undefended]
     #[arg(long, value_name = "RULE", help_heading = "Liars")]
     defence: String,
-    /// Received models that a defence counts beside the own one [default: 8]
+    /// Received models that a defence counts beside the own one [default: 16]
     #[arg(long, value_name = "COUNT", help_heading = "Liars")]
     defence_models: usize,
 }

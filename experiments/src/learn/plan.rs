@@ -238,13 +238,15 @@ fn defence(options: &Options, byzantine: f64) -> Wished<Option<Defence>> {
     let Some(text) = options.defence.as_deref().filter(|text| *text != "none") else {
         return Ok(None);
     };
-    let models = options.defence_models.unwrap_or(8);
+    let models = options.defence_models.unwrap_or(16);
+    let rule = text.strip_prefix("fit+");
     // The lies among those received, a standard deviation above what is to be expected.
     let mean = byzantine * models as f64;
     let many = (mean + (mean * (1.0 - byzantine)).sqrt()).ceil() as usize;
     let byzantine = many.clamp(1, (models / 2).max(1));
     Ok(Some(Defence {
-        rule: text.parse()?,
+        fit: rule.is_some(),
+        rule: rule.unwrap_or(text).parse()?,
         models,
         byzantine,
     }))

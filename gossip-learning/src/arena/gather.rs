@@ -12,8 +12,7 @@ pub(super) enum Gather<'a> {
     Best(usize),
 }
 
-/// Takes a model in and merges it with the others held, if it is time to. The merged model is as old
-/// as the median of those merged, so that liars who are fewer than half cannot set the age.
+/// Takes a model in and merges it with the others held, if it is time to.
 pub(super) fn gather(
     how: Gather<'_>,
     plane: &mut Plane,
@@ -27,36 +26,49 @@ pub(super) fn gather(
     };
     inbox.push(peer, weights, age);
     match how {
-        Gather::Robust(defence) => robust(defence, inbox, slot, peer, spare, scratch),
+        // A few models cannot be compared: who holds less than half learns alone at first.
+        Gather::Robust(defence) if 2 * inbox.len(peer) >= defence.models => {
+            robust(defence, inbox, slot, peer, (spare, scratch), loss);
+        }
         Gather::Best(best) if inbox.is_full(peer) => {
             keep_best(best, inbox, slot, peer, loss);
             inbox.clear(peer);
         }
-        Gather::Best(_) => {}
+        Gather::Robust(_) | Gather::Best(_) => {}
     }
 }
 
+/// Merges the own model with those held. The merged one is as old as the own one, or as the median of
+/// those merged if that is more: so liars who are fewer than half cannot set the age, and models that
+/// waited in the inbox do not make the merged one younger.
 fn robust(
     defence: &Defence,
     inbox: &Inbox,
     slot: Slot<'_>,
     peer: usize,
-    spare: &mut [f32],
-    scratch: &mut Scratch,
+    (spare, scratch): (&mut [f32], &mut Scratch),
+    loss: impl Fn(&[f32]) -> f32,
 ) {
+    let mut received: [(f32, u32, &[f32]); MAX_INBOX] = [(0.0, 0, &[]); MAX_INBOX];
+    let mut count = inbox.len(peer);
+    for (place, (weights, age)) in received.iter_mut().zip(inbox.held(peer)) {
+        *place = (if defence.fit { loss(weights) } else { 0.0 }, age, weights);
+    }
+    if defence.fit {
+        received[..count].sort_by(|a, b| a.0.total_cmp(&b.0));
+        count -= defence.byzantine.min(count / 2);
+    }
     let mut models: [&[f32]; MAX_INBOX + 1] = [&[]; MAX_INBOX + 1];
     let mut ages = [0; MAX_INBOX + 1];
-    let count = 1 + inbox.len(peer);
     (models[0], ages[0]) = (&*slot.newest, slot.ages[0]);
-    for (place, (weights, age)) in inbox.held(peer).enumerate() {
-        (models[place + 1], ages[place + 1]) = (weights, age);
+    for (place, (_, age, weights)) in received[..count].iter().enumerate() {
+        (models[place + 1], ages[place + 1]) = (weights, *age);
     }
-    spare.copy_from_slice(slot.newest);
-    defence
-        .rule
-        .aggregate(&models[..count], 0, defence.byzantine, spare, scratch);
+    let rule = &defence.rule;
+    rule.aggregate(&models[..=count], 0, defence.byzantine, spare, scratch);
+    let middle = *ages[..=count].select_nth_unstable(count.div_ceil(2)).1;
     slot.newest.copy_from_slice(spare);
-    slot.ages[0] = *ages[..count].select_nth_unstable(count / 2).1;
+    slot.ages[0] = slot.ages[0].max(middle);
 }
 
 fn keep_best(

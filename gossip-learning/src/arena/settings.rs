@@ -39,6 +39,9 @@ pub struct Churn {
 /// A robust merge in place of the pairwise one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Defence {
+    /// Whether as many received models as may be lies are left out first: those that fit the peer's own
+    /// rows worst.
+    pub fit: bool,
     /// The rule.
     pub rule: robust::Rule,
     /// How many received models it counts beside the peer's own.

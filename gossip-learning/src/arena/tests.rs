@@ -168,6 +168,35 @@ fn an_undefended_network_suffers_from_turned_signs() {
 }
 
 #[test]
+fn one_defence_holds_against_lies_of_every_kind() {
+    for attack in Attack::ALL {
+        let settings = Settings {
+            byzantine: 0.2,
+            attack: Some(attack),
+            defence: Some(Defence {
+                fit: true,
+                rule: "sieve".parse().unwrap(),
+                models: 16,
+                byzantine: 5,
+            }),
+            ..settings()
+        };
+        let data = data(1000);
+        let rows = |peer: u32| (peer * 10..peer * 10 + 10).collect();
+        let partition = Partition::new((0..100).map(|peer| (rows(peer), 0)));
+        let world = World {
+            data: &data,
+            partition: &partition,
+            links: None,
+        };
+        let mut arena = Arena::new(settings, world).unwrap();
+        (0..60).for_each(|_| arena.step(world));
+        let measures = evaluate(&arena, world, &sample(&arena, world, 20, 1));
+        assert!(measures.local.own_mean < 0.08, "{attack:?}: {measures:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_models_also_after_a_pause() {
     let data = data(100);
     let partition = Partition::new((0..100).map(|row| (vec![row], 0)));

@@ -12,6 +12,7 @@ mod centre;
 mod coordinate;
 mod distance;
 mod rule;
+mod sieve;
 
 pub use centre::clip;
 pub use rule::{Radius, Rule};
@@ -81,6 +82,16 @@ impl Rule {
                 distance::krum(byzantine, *short, best, out, scratch);
             }
             Rule::Bulyan { short } => distance::bulyan(byzantine, *short, out, scratch),
+            Rule::Sieve { reach } => {
+                sieve::sieve(*reach, out.len(), scratch);
+                let dimension = out.len();
+                let model =
+                    |place: &u32| &scratch.models[*place as usize * dimension..][..dimension];
+                out.fill(0.0);
+                add_all(out, scratch.chosen.iter().map(model));
+                let kept = scratch.chosen.len().max(1) as f32;
+                out.iter_mut().for_each(|entry| *entry /= kept);
+            }
             Rule::NearestFirst(rule) => {
                 distance::mix_nearest(byzantine, out.len(), scratch);
                 rule.apply(own, byzantine, out, scratch);
@@ -102,7 +113,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULES: [&str; 10] = [
+    const RULES: [&str; 12] = [
         "mean",
         "clip",
         "clip:radius=1",
@@ -113,6 +124,8 @@ mod tests {
         "bulyan",
         "geometric-median",
         "nnm+trimmed-mean",
+        "sieve",
+        "sieve:reach=5",
     ];
 
     fn merged(rule: &str, models: &[&[f32]], byzantine: usize) -> Vec<f32> {

@@ -46,6 +46,12 @@ pub enum Rule {
         /// Steps, a fixed number.
         steps: u32,
     },
+    /// `sieve`: the mean of what is left when models that stand out along the direction of greatest
+    /// variance have been taken out one by one (Diakonikolas et al. 2017, arXiv 1703.00893).
+    Sieve {
+        /// How many median absolute deviations from the median do not stand out yet.
+        reach: f32,
+    },
     /// `nnm+RULE`: each model is replaced by the mean of the n − f nearest to it, itself among them
     /// (nearest-neighbour mixing, Allouah et al. 2023, arXiv 2302.01772), then the rule follows.
     NearestFirst(Box<Rule>),
@@ -64,7 +70,7 @@ pub enum Radius {
 /// The text names no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no defence: write mean, clip[:radius=R], median, trimmed-mean, krum[:short=2], multi-krum[:short=2,best=M], bulyan[:short=2], geometric-median[:smoothing=0.001,steps=16], or nnm+ in front of one of them"
+    "`{0}` is no defence: write mean, clip[:radius=R], median, trimmed-mean, krum[:short=2], multi-krum[:short=2,best=M], bulyan[:short=2], geometric-median[:smoothing=0.001,steps=16], sieve[:reach=3], or nnm+ in front of one of them"
 )]
 pub struct ParseRuleError(String);
 
@@ -97,6 +103,7 @@ impl FromStr for Rule {
                 smoothing: 1e-3,
                 steps: 16,
             },
+            "sieve" => Rule::Sieve { reach: 3.0 },
             _ => return Err(wrong()),
         };
         for option in options.split(',').filter(|option| !option.is_empty()) {
@@ -118,6 +125,7 @@ impl FromStr for Rule {
                     *short = count()?;
                 }
                 (Rule::MultiKrum { best, .. }, "best") => *best = Some(count()?.max(1)),
+                (Rule::Sieve { reach }, "reach") => *reach = length()?,
                 (Rule::GeometricMedian { smoothing, .. }, "smoothing") => *smoothing = length()?,
                 (Rule::GeometricMedian { steps, .. }, "steps") => *steps = count()? as u32,
                 _ => return Err(wrong()),
@@ -151,6 +159,7 @@ impl fmt::Display for Rule {
             Rule::GeometricMedian { smoothing, steps } => {
                 write!(to, "geometric-median:smoothing={smoothing},steps={steps}")
             }
+            Rule::Sieve { reach } => write!(to, "sieve:reach={reach}"),
             Rule::NearestFirst(rule) => write!(to, "nnm+{rule}"),
         }
     }
