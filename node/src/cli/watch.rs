@@ -1,5 +1,8 @@
 //! `hamlet watch`
 
+mod player;
+mod recording;
+
 use super::{folder::FolderArguments, logs, output, signals};
 use crate::{
     config::LogSettings,
@@ -12,23 +15,32 @@ use crate::{
     service::Node,
     uri::{self, StreamUri},
 };
+use bytes::Bytes;
 use clap::Args;
 use futures::StreamExt;
+use recording::Recording;
 use serde::Serialize;
-use std::{io, path::PathBuf, pin::pin, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 use tokio::{
     fs::File,
     io::{AsyncWrite, AsyncWriteExt},
+    process::Child,
 };
 use tracing::{info, warn};
 
-/// Write a stream to standard output or to a file
+/// Write a stream to standard output or to a file, or play it
 ///
 /// Goes through the node that runs in the data folder; if none runs there, this command runs it itself. What
 /// is written is what the source published, to the byte, from a point where a decoder can start. Where
 /// something is missing, the log says which segments.
 ///
-///     hamlet watch | mpv -
+///     hamlet watch --play
+///     hamlet watch --record evening.ts | ffplay -
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
@@ -38,6 +50,12 @@ pub(super) struct Arguments {
     /// Write to this file, replacing it; - is standard output
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Play it in mpv, or in VLC if there is no mpv
+    #[arg(long, conflicts_with = "output")]
+    play: bool,
+    /// Keep what is played in this file too, replacing it; a full disk ends the recording, not the playing
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// End after so many seconds
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
@@ -57,11 +75,16 @@ struct Watched {
     bytes: u64,
     /// The segments before which something is missing.
     gaps: Vec<u64>,
+    /// What was recorded, in bytes; none if nothing was to be.
+    recorded_bytes: Option<u64>,
 }
 
 /// Where a stream is written to.
 struct Output {
     to: Box<dyn AsyncWrite + Send + Unpin>,
+    /// The player that reads it; ended when dropped.
+    _player: Option<Child>,
+    recording: Option<Recording>,
     watched: Watched,
 }
 
@@ -118,11 +141,11 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
         }
         Err(failure) => return Err(failure),
     };
-    let watched = output.finish().await;
+    let (watched, recorded) = output.finish().await;
     if let Some(path) = &arguments.json {
         output::json(path, &watched)?;
     }
-    ended
+    ended.and(recorded)
 }
 
 impl Arguments {
@@ -160,7 +183,7 @@ async fn through_own(node: &Node, uri: Option<StreamUri>, output: &mut Output) -
     let mut player = service.playback().play(stream).await?;
     while let Some(played) = player.next().await {
         output.begin(&Head::of(&played));
-        for piece in &played.segment.payload {
+        for piece in &played.piece.payload {
             output.write(piece).await?;
         }
         output.flush().await?;
@@ -199,15 +222,25 @@ async fn through_running(
 
 impl Output {
     async fn open(arguments: &Arguments) -> Result<Output, Failure> {
-        let to: Box<dyn AsyncWrite + Send + Unpin> = match arguments.output.as_os_str() == "-" {
-            true => Box::new(tokio::io::stdout()),
-            false => Box::new(File::create(&arguments.output).await.map_err(|error| {
-                let text = format!("cannot write to {}: {error}", arguments.output.display());
-                Failure::new(Kind::Failed, text)
-            })?),
+        let mut player = None;
+        let to: Box<dyn AsyncWrite + Send + Unpin> = if arguments.play {
+            let (child, stdin) = player::start()?;
+            player = Some(child);
+            Box::new(stdin)
+        } else if arguments.output.as_os_str() == "-" {
+            Box::new(tokio::io::stdout())
+        } else {
+            let file = File::create(&arguments.output).await;
+            Box::new(file.map_err(|error| not_created(&arguments.output, &error))?)
+        };
+        let recording = match &arguments.record {
+            Some(path) => Some(Recording::begin(path).await?),
+            None => None,
         };
         Ok(Output {
             to,
+            _player: player,
+            recording,
             watched: Watched::default(),
         })
     }
@@ -227,8 +260,11 @@ impl Output {
         watched.segments += 1;
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
+    async fn write(&mut self, bytes: &Bytes) -> Result<(), End> {
         self.watched.bytes += bytes.len() as u64;
+        if let Some(recording) = &mut self.recording {
+            recording.write(bytes).await;
+        }
         self.to.write_all(bytes).await.map_err(not_written)
     }
 
@@ -236,17 +272,28 @@ impl Output {
         self.to.flush().await.map_err(not_written)
     }
 
-    async fn finish(mut self) -> Watched {
+    /// What was watched, and how the recording ended.
+    async fn finish(mut self) -> (Watched, Result<(), Failure>) {
         // Whoever read it may be gone, and then nothing is lost.
         let _ = self.to.flush().await;
+        let mut recorded = Ok(());
+        if let Some(recording) = self.recording {
+            let (bytes, ended) = recording.finish().await;
+            (self.watched.recorded_bytes, recorded) = (Some(bytes), ended);
+        }
         info!(
             segments = self.watched.segments,
             bytes = self.watched.bytes,
             gaps = self.watched.gaps.len(),
             "watching ends"
         );
-        self.watched
+        (self.watched, recorded)
     }
+}
+
+fn not_created(path: &Path, error: &io::Error) -> Failure {
+    let text = format!("cannot write to {}: {error}", path.display());
+    Failure::new(Kind::Failed, text)
 }
 
 fn not_written(error: io::Error) -> End {

@@ -1,12 +1,10 @@
 //! What requests do.
 
-use super::{Door, segments, status::Status};
+use super::{Door, status::Status};
 use crate::{
     config::Rate,
     failure::{Failure, Kind},
     ingest::{Format, Input},
-    playback::{Player, ts_body},
-    uri::{self, StreamUri},
 };
 use axum::{
     Json,
@@ -16,7 +14,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, future::ready, stream};
-use hamlet_overlay::identity::PeerId;
 use serde::Deserialize;
 use std::{io, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
@@ -37,56 +34,9 @@ impl IntoResponse for Failure {
     }
 }
 
-fn bad_request(error: impl std::fmt::Display) -> Response {
+pub(super) fn bad_request(error: impl std::fmt::Display) -> Response {
     let failure = Failure::new(Kind::Failed, error);
     (StatusCode::BAD_REQUEST, Json(failure)).into_response()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Choice {
-    /// The key of a stream's source.
-    stream: Option<String>,
-}
-
-async fn player(
-    door: &Door,
-    choice: Result<Query<Choice>, QueryRejection>,
-) -> Result<Player, Response> {
-    let Query(choice) = choice.map_err(bad_request)?;
-    let network = door.service.network();
-    let key = choice.stream.map(|key| key.parse::<PeerId>()).transpose();
-    let uri = key.map_err(bad_request)?.map(|stream| StreamUri {
-        network: network.id(),
-        stream,
-    });
-    let stream = uri::choose(uri, network).map_err(|error| Failure::from(error).into_response())?;
-    let player = door.service.playback().play(stream).await;
-    player.map_err(|error| Failure::from(error).into_response())
-}
-
-pub(super) async fn live(
-    State(door): State<Door>,
-    choice: Result<Query<Choice>, QueryRejection>,
-) -> Result<Response, Response> {
-    let body = Body::from_stream(ts_body::bytes(player(&door, choice).await?));
-    let headers = [
-        (header::CONTENT_TYPE, "video/mp2t"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    Ok((headers, body).into_response())
-}
-
-pub(super) async fn segments(
-    State(door): State<Door>,
-    choice: Result<Query<Choice>, QueryRejection>,
-) -> Result<Response, Response> {
-    let body = Body::from_stream(segments::encode(player(&door, choice).await?));
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    Ok((headers, body).into_response())
 }
 
 pub(super) async fn status(State(door): State<Door>) -> Result<Json<Status>, Failure> {

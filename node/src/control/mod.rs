@@ -3,6 +3,10 @@
 //! | request | what it does | token |
 //! | --- | --- | --- |
 //! | `GET /live.ts?stream=KEY` | plays a stream, for any player | – |
+//! | `GET /hls/live.m3u8?stream=KEY` | the same as a playlist, for Safari, phones and VLC | – |
+//! | `GET /live.mp4?stream=KEY` | the same as fragmented MP4, for Media Source Extensions | – |
+//! | `GET /live.json?stream=KEY` | what the stream is, or what it waits for | – |
+//! | `GET /player.js` | the script that plays `/live.mp4` in a page | – |
 //! | `GET /segments?stream=KEY` | plays a stream segment by segment, for `hamlet watch` | – |
 //! | `GET /status.json` | what the node says of itself | – |
 //! | `POST /publish?format=ts&rate=RATE` | publishes the request's body as this peer's stream | yes |
@@ -15,6 +19,7 @@ mod access;
 mod api;
 pub mod client;
 pub mod guard;
+pub mod media;
 pub mod segments;
 pub mod status;
 
@@ -64,13 +69,12 @@ pub fn serve(
         token,
     };
     let routes = Router::new()
-        .route("/live.ts", get(api::live))
-        .route("/segments", get(api::segments))
         .route("/status.json", get(api::status))
         .route("/publish", post(api::publish))
+        .with_state(door.clone())
+        .merge(media::router(door.service.clone()))
         .fallback(api::not_found)
-        .layer(middleware::from_fn_with_state(door.clone(), guard::guard))
-        .with_state(door);
+        .layer(middleware::from_fn_with_state(door, guard::guard));
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let serving = axum::serve(listener, routes).with_graceful_shutdown(async {

@@ -30,11 +30,11 @@ impl Head {
     /// The line before this segment.
     pub fn of(played: &Played) -> Head {
         Head {
-            segment: played.segment.number,
-            bytes: played.segment.len(),
-            random_access: played.segment.random_access,
+            segment: played.piece.number,
+            bytes: played.piece.len(),
+            random_access: played.piece.random_access,
             gap: played.gap,
-            cut_unix_ms: played.segment.cut_unix_ms,
+            cut_unix_ms: played.piece.cut_unix_ms,
         }
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn encode(player: Player) -> impl Stream<Item = Result<Bytes, Infalli
                 pieces.push_back(line.into());
                 pieces.extend(
                     played
-                        .segment
+                        .piece
                         .payload
                         .iter()
                         .filter(|piece| !piece.is_empty())

@@ -1,9 +1,19 @@
 //! From the network to players: what has been received of late, and readers that never hold anybody up.
 //!
-//! For each stream that somebody wants, a [`Channel`] keeps the newest segments. A [`Player`] reads them at
-//! its own pace; one that falls behind what is kept goes on at the next point where a decoder can start.
-//! So a slow player costs nothing but its own picture.
+//! For each stream that somebody wants, a [`Channel`](channel::Channel) keeps the newest segments. A
+//! [`Player`] reads them at its own pace; one that falls behind what is kept goes on at the next point where
+//! a decoder can start. So a slow player costs nothing but its own picture.
+//!
+//! | module | for whom |
+//! | --- | --- |
+//! | [`ts_body`] | ordinary players: the transport stream as it was published |
+//! | [`browser`], [`mp4`] | browsers: the same pictures and sound as fragmented MP4 |
+//! | [`hls`] | phones and television sets: a playlist of transport streams |
 
+pub mod browser;
+mod channel;
+pub mod hls;
+pub mod mp4;
 mod player;
 pub mod ts_body;
 mod window;
@@ -11,25 +21,32 @@ mod window;
 pub use player::{Played, Player};
 
 use crate::driver::{PeerHandle, Stopped};
-use hamlet_overlay::view::StreamNumber;
-use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{Mutex, broadcast::error::RecvError, watch};
+use browser::Browser;
+use channel::{Channel, Viewer};
+use hamlet_overlay::{io::Segment, view::StreamNumber};
+use hls::Hls;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+use tokio::sync::{Mutex, broadcast::error::RecvError};
 use tracing::debug;
-use window::Window;
-
-/// One stream's newest segments.
-#[derive(Debug, Default)]
-pub struct Channel {
-    window: std::sync::Mutex<Window>,
-    /// Changes with every segment; closed when the stream ends.
-    changes: watch::Sender<()>,
-}
 
 /// The streams that are being received on this peer.
 #[derive(Debug)]
 pub struct Playback {
     handle: PeerHandle,
-    channels: Mutex<BTreeMap<StreamNumber, Arc<Channel>>>,
+    streams: Mutex<BTreeMap<StreamNumber, Arc<Stream>>>,
+}
+
+/// One stream that is being received, in all the shapes in which somebody wanted it.
+#[derive(Debug, Default)]
+struct Stream {
+    segments: Arc<Channel<Segment>>,
+    viewer: Viewer,
+    browser: OnceLock<Arc<Browser>>,
+    hls: OnceLock<Arc<Hls>>,
 }
 
 impl Playback {
@@ -37,7 +54,7 @@ impl Playback {
     pub fn new(handle: PeerHandle) -> Playback {
         Playback {
             handle,
-            channels: Mutex::new(BTreeMap::new()),
+            streams: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -46,7 +63,29 @@ impl Playback {
     /// # Errors
     /// If the peer has stopped.
     pub async fn play(&self, stream: StreamNumber) -> Result<Player, Stopped> {
-        Ok(Player::new(&self.channel(stream).await?))
+        let stream = self.stream(stream).await?;
+        let viewer = Some(stream.viewer.clone());
+        Ok(Player::new(&stream.segments, Duration::ZERO, viewer))
+    }
+
+    /// This stream for browsers, from now on if it was not before.
+    ///
+    /// # Errors
+    /// If the peer has stopped.
+    pub async fn browser(&self, stream: StreamNumber) -> Result<Arc<Browser>, Stopped> {
+        let stream = self.stream(stream).await?;
+        let begin = || Browser::begin(&stream.segments, &stream.viewer);
+        Ok(stream.browser.get_or_init(begin).clone())
+    }
+
+    /// This stream as a playlist, from now on if it was not before.
+    ///
+    /// # Errors
+    /// If the peer has stopped.
+    pub async fn hls(&self, stream: StreamNumber) -> Result<Arc<Hls>, Stopped> {
+        let stream = self.stream(stream).await?;
+        let begin = || Hls::begin(&stream.segments);
+        Ok(stream.hls.get_or_init(begin).clone())
     }
 
     /// Receives this stream from now on.
@@ -54,57 +93,37 @@ impl Playback {
     /// # Errors
     /// If the peer has stopped.
     pub async fn receive(&self, stream: StreamNumber) -> Result<(), Stopped> {
-        self.channel(stream).await.map(drop)
+        self.stream(stream).await.map(drop)
     }
 
-    /// How many players each stream that is received has.
+    /// How many players each stream that is received has; who follows a playlist is not among them.
     pub async fn players(&self) -> BTreeMap<StreamNumber, usize> {
-        let channels = self.channels.lock().await;
-        let count = |channel: &Channel| channel.changes.receiver_count();
-        channels
+        let streams = self.streams.lock().await;
+        streams
             .iter()
-            .map(|(&stream, channel)| (stream, count(channel)))
+            .map(|(&number, stream)| (number, stream.viewer.others()))
             .collect()
     }
 
-    async fn channel(&self, stream: StreamNumber) -> Result<Arc<Channel>, Stopped> {
-        let mut channels = self.channels.lock().await;
-        if let Some(channel) = channels.get(&stream) {
-            return Ok(channel.clone());
+    async fn stream(&self, number: StreamNumber) -> Result<Arc<Stream>, Stopped> {
+        let mut streams = self.streams.lock().await;
+        if let Some(stream) = streams.get(&number) {
+            return Ok(stream.clone());
         }
-        let mut segments = self.handle.subscribe(stream).await?;
-        let channel = Arc::new(Channel::default());
-        channels.insert(stream, channel.clone());
-        let filled = channel.clone();
+        let mut segments = self.handle.subscribe(number).await?;
+        let stream = Arc::new(Stream::default());
+        streams.insert(number, stream.clone());
+        let filled = stream.segments.clone();
         tokio::spawn(async move {
             loop {
                 match segments.recv().await {
-                    Ok(segment) => filled.push(segment),
+                    Ok(segment) => filled.push(segment, Instant::now()),
                     // The next segment's number shows players what is missing.
-                    Err(RecvError::Lagged(missed)) => debug!(stream, missed, "playback lags"),
+                    Err(RecvError::Lagged(missed)) => debug!(number, missed, "playback lags"),
                     Err(RecvError::Closed) => break filled.end(),
                 }
             }
         });
-        Ok(channel)
-    }
-}
-
-impl Channel {
-    fn window(&self) -> std::sync::MutexGuard<'_, Window> {
-        // Nothing that holds the lock can leave the window half changed.
-        self.window
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn push(&self, segment: Arc<hamlet_overlay::io::Segment>) {
-        self.window().push(segment);
-        self.changes.send_replace(());
-    }
-
-    fn end(&self) {
-        self.window().end();
-        self.changes.send_replace(());
+        Ok(stream)
     }
 }

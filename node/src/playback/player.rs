@@ -1,51 +1,65 @@
 //! A reader of one stream.
 
-use super::{Channel, window::Found};
-use hamlet_overlay::{io::Segment, view::SegmentNumber};
-use std::sync::Arc;
+use super::{
+    channel::{Channel, Viewer},
+    window::{Found, Kept, Piece},
+};
+use hamlet_overlay::io::Segment;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 
 /// A reader of one stream, from a point where a decoder can start.
 #[derive(Debug)]
-pub struct Player {
-    channel: Arc<Channel>,
+pub struct Player<T = Segment> {
+    channel: Arc<Channel<T>>,
     changes: watch::Receiver<()>,
-    last: Option<SegmentNumber>,
+    /// How long behind the newest it begins.
+    behind: Duration,
+    last: Option<u64>,
+    /// Counts it among those who play the stream, if it does.
+    _viewer: Option<Viewer>,
 }
 
-/// A segment as a player gets it.
+/// A piece as a player gets it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Played {
-    /// The segment.
-    pub segment: Arc<Segment>,
-    /// Whether something is missing between the segment before and this one.
+pub struct Played<T = Segment> {
+    /// The piece.
+    pub piece: Arc<T>,
+    /// Whether something is missing between the piece before and this one.
     pub gap: bool,
+    /// When it came.
+    pub came: Instant,
 }
 
-impl Player {
-    pub(super) fn new(channel: &Arc<Channel>) -> Player {
+impl<T: Piece> Player<T> {
+    pub(super) fn new(channel: &Arc<Channel<T>>, behind: Duration, viewer: Option<Viewer>) -> Self {
         Player {
-            changes: channel.changes.subscribe(),
+            changes: channel.subscribe(),
             channel: channel.clone(),
+            behind,
             last: None,
+            _viewer: viewer,
         }
     }
 
-    /// The next segment, once it is there; `None` when the stream has ended.
-    pub async fn next(&mut self) -> Option<Played> {
+    /// The next piece, once it is there; `None` when the stream has ended.
+    pub async fn next(&mut self) -> Option<Played<T>> {
         loop {
             // Marked as seen before looking: what comes afterwards wakes.
             self.changes.mark_unchanged();
             let found = match self.last {
-                None => self.channel.window().newest_start(),
+                None => self.channel.window().start(self.behind),
                 Some(last) => self.channel.window().after(last),
             };
             match found {
-                Found::Segment(segment) => {
-                    let last = self.last.replace(segment.number);
+                Found::Piece(Kept { piece, came }) => {
+                    let last = self.last.replace(piece.number());
                     let gap = last
-                        .is_some_and(|last| segment.discontinuity || segment.number != last + 1);
-                    return Some(Played { segment, gap });
+                        .is_some_and(|last| piece.discontinuity() || piece.number() != last + 1);
+                    return Some(Played { piece, gap, came });
                 }
                 Found::End => return None,
                 Found::Wait => self.changes.changed().await.ok()?,
@@ -59,26 +73,27 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    fn push(channel: &Channel, number: SegmentNumber, discontinuity: bool) {
-        channel.push(Arc::new(Segment {
+    fn push(channel: &Channel<Segment>, number: u64, discontinuity: bool) {
+        let segment = Segment {
             stream: 0,
             number,
             payload: vec![Bytes::from_static(b"content")],
             random_access: number.is_multiple_of(4),
             discontinuity,
             cut_unix_ms: 0,
-        }));
+        };
+        channel.push(Arc::new(segment), Instant::now());
     }
 
     #[tokio::test]
     async fn a_player_waits_reads_and_ends() {
         let channel = Arc::new(Channel::default());
         push(&channel, 3, false);
-        let mut player = Player::new(&channel);
+        let mut player = Player::new(&channel, Duration::ZERO, None);
         let reading = tokio::spawn(async move {
             let mut read = Vec::new();
             while let Some(played) = player.next().await {
-                read.push((played.segment.number, played.gap));
+                read.push((played.piece.number, played.gap));
             }
             read
         });
@@ -96,11 +111,11 @@ mod tests {
     async fn a_player_that_does_not_read_holds_nobody_up_and_skips() {
         let channel = Arc::new(Channel::default());
         (0..8).for_each(|number| push(&channel, number, false));
-        let mut slow = Player::new(&channel);
-        assert_eq!(slow.next().await.unwrap().segment.number, 4);
+        let mut slow = Player::new(&channel, Duration::ZERO, None);
+        assert_eq!(slow.next().await.unwrap().piece.number, 4);
         (8..1000).for_each(|number| push(&channel, number, false));
         let next = slow.next().await.unwrap();
-        assert!(next.gap && next.segment.random_access);
-        assert!(next.segment.number > 900);
+        assert!(next.gap && next.piece.random_access);
+        assert!(next.piece.number > 900);
     }
 }

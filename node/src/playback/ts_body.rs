@@ -22,12 +22,12 @@ pub fn bytes(player: Player) -> impl Stream<Item = Result<Bytes, Infallible>> {
 }
 
 /// The bytes of a segment; after a gap in a transport stream, packets before it that announce the gap.
-fn pieces(played: &Played) -> Vec<Bytes> {
-    let mut pieces = Vec::with_capacity(played.segment.payload.len() + 1);
+pub(super) fn pieces(played: &Played) -> Vec<Bytes> {
+    let mut pieces = Vec::with_capacity(played.piece.payload.len() + 1);
     if played.gap {
-        pieces.push(announcement(&played.segment));
+        pieces.push(announcement(&played.piece));
     }
-    pieces.extend(played.segment.payload.iter().cloned());
+    pieces.extend(played.piece.payload.iter().cloned());
     pieces.retain(|piece| !piece.is_empty());
     pieces
 }
@@ -77,7 +77,11 @@ mod tests {
             discontinuity: gap,
             cut_unix_ms: 0,
         });
-        Played { segment, gap }
+        Played {
+            piece: segment,
+            gap,
+            came: std::time::Instant::now(),
+        }
     }
 
     #[test]

@@ -102,8 +102,13 @@ pub(crate) fn pat(continuity: u8) -> Packet {
 
 /// The program's table: H.264 and AAC.
 pub(crate) fn pmt(continuity: u8) -> Packet {
+    pmt_of(continuity, 0x1b, 0x0f)
+}
+
+/// A program's table with streams of these types.
+pub(crate) fn pmt_of(continuity: u8, video: u8, audio: u8) -> Packet {
     let mut body = vec![0xe1, 0x00, 0xf0, 0];
-    for (stream_type, pid) in [(0x1b, VIDEO_PID), (0x0f, AUDIO_PID)] {
+    for (stream_type, pid) in [(video, VIDEO_PID), (audio, AUDIO_PID)] {
         body.extend_from_slice(&[stream_type, 0xe0 | (pid >> 8) as u8, pid as u8, 0xf0, 0]);
     }
     section(PMT_PID, continuity, 2, &body)

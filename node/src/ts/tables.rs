@@ -4,8 +4,12 @@
 use super::{keyframe, packet::Packet};
 use mpeg2ts_reader::{
     StreamType,
+    descriptor::CoreDescriptors,
     mpegts_crc::sum32,
-    psi::{pat::PatSection, pat::ProgramDescriptor, pmt::PmtSection},
+    psi::{
+        pat::{PatSection, ProgramDescriptor},
+        pmt::{PmtSection, StreamInfo},
+    },
 };
 
 /// The PID of the program association table.
@@ -24,6 +28,18 @@ pub struct Tables {
     program: Option<(u16, u16)>,
     clock_pid: Option<u16>,
     main: Option<(u16, StreamType)>,
+    streams: Vec<Elementary>,
+}
+
+/// One of a program's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elementary {
+    /// The PID of its packets.
+    pub pid: u16,
+    /// What it is.
+    pub stream_type: StreamType,
+    /// What a private stream is registered as (ISO/IEC 13818-1, 2.6.8).
+    pub registration: Option<[u8; 4]>,
 }
 
 impl Tables {
@@ -57,7 +73,7 @@ impl Tables {
         }
         if self.program != program {
             self.program = program;
-            (self.pmt, self.clock_pid, self.main) = Default::default();
+            (self.pmt, self.clock_pid, self.main, self.streams) = Default::default();
         }
         self.pat.keep();
     }
@@ -73,14 +89,24 @@ impl Tables {
             return;
         }
         self.clock_pid = Some(pmt.pcr_pid().into());
-        let streams = || {
-            pmt.streams()
-                .map(|stream| (stream.elementary_pid().into(), stream.stream_type()))
-        };
-        self.main = streams()
-            .find(|&(_, stream_type)| keyframe::is_video(stream_type))
-            .or_else(|| streams().next());
+        self.streams = pmt
+            .streams()
+            .map(|stream| Elementary {
+                pid: stream.elementary_pid().into(),
+                stream_type: stream.stream_type(),
+                registration: registration(&stream),
+            })
+            .collect();
+        let main = self.streams.iter().find(|stream| stream.is_video());
+        self.main = main
+            .or(self.streams.first())
+            .map(|stream| (stream.pid, stream.stream_type));
         self.pmt.keep();
+    }
+
+    /// The program's streams, in the order of its table; none until it is known.
+    pub fn streams(&self) -> &[Elementary] {
+        &self.streams
     }
 
     /// Whether packets of this PID are one of the two tables.
@@ -123,6 +149,22 @@ impl Tables {
                     .pes_payload()
                     .is_some_and(|payload| keyframe::starts_with_one(stream_type, payload)))
     }
+}
+
+impl Elementary {
+    /// Whether it is pictures.
+    pub fn is_video(&self) -> bool {
+        keyframe::is_video(self.stream_type)
+    }
+}
+
+fn registration(stream: &StreamInfo) -> Option<[u8; 4]> {
+    stream
+        .descriptors::<CoreDescriptors>()
+        .find_map(|descriptor| match descriptor {
+            Ok(CoreDescriptors::Registration(found)) => Some(found.format_identifier().0.0),
+            _ => None,
+        })
 }
 
 /// One table: its last whole version as packets, and what is coming in.
