@@ -4,7 +4,9 @@ use crate::{
     config::{ConfigError, mistake::Mistake},
     data::{FolderError, KeyError, PrivateFileError, StoreError, genesis::GenesisFileError},
     driver::{PublishError, StartError, Stopped},
-    ingest::{IngestError, publish::PublishFailure},
+    ingest::{
+        IngestError, live::ffmpeg::FfmpegError, publish::PublishFailure, source::SourceError,
+    },
     transport::TransportError,
     uri::WrongStream,
 };
@@ -130,6 +132,19 @@ impl From<TransportError> for Failure {
             TransportError::Listen { .. } => Kind::InUse,
             TransportError::Address { .. } => Kind::Configuration,
             TransportError::FileLimit { .. } | TransportError::Io(_) => Kind::Failed,
+        };
+        Failure::new(kind, error)
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Failure {
+        let kind = match error {
+            SourceError::File { .. } | SourceError::Address(_) => Kind::Input,
+            SourceError::Listen { .. } | SourceError::Ffmpeg(FfmpegError::Listen { .. }) => {
+                Kind::InUse
+            }
+            SourceError::Ffmpeg(_) => Kind::Failed,
         };
         Failure::new(kind, error)
     }

@@ -26,8 +26,15 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// Goes through the node that runs in the data folder; if none runs there, this command runs it itself for
 /// as long as the source lasts. The genesis must list the peer under its publishers.
 ///
-/// MPEG-TS is published at the pace of its own clock and cut where decoders can start. To publish something
-/// else, let ffmpeg make it:
+/// MPEG-TS is published at the pace of its own clock and cut where decoders can start. A live source sends it to
+/// this command by UDP, or by SRT or RTMP (so does OBS: Settings, Stream, Custom), which takes an ffmpeg:
+///
+///     hamlet publish rtmp://127.0.0.1/live/stream
+///     hamlet publish 'srt://0.0.0.0:9000?passphrase=SECRET-OF-TEN-CHARACTERS'
+///     hamlet publish udp://127.0.0.1:5004
+///
+/// It may leave and return; the stream goes on. Whoever reaches the address can publish there. To publish
+/// something else, let ffmpeg make it:
 ///
 ///     ffmpeg -re -i INPUT -c:v libx264 -g 30 -keyint_min 30 -sc_threshold 0 -c:a aac -f mpegts - | hamlet publish -
 ///
@@ -35,15 +42,18 @@ const PROGRESS: Duration = Duration::from_secs(10);
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// The file to publish; - is standard input
+    /// The file to publish, - for standard input, or udp://, srt:// or rtmp:// and where to listen
     #[arg(required_unless_present = "clip")]
     input: Option<PathBuf>,
     /// Publish the bundled test clip, again and again
     #[arg(long, conflicts_with_all = ["input", "repeat", "format"])]
     clip: bool,
-    /// What the input is
-    #[arg(long, default_value = "ts")]
-    format: Format,
+    /// What the input is [default: ts, or live-ts for an address]
+    #[arg(long)]
+    format: Option<Format>,
+    /// The ffmpeg that takes SRT and RTMP
+    #[arg(long, env = "HAMLET_FFMPEG", value_name = "PROGRAM", default_value = source::FFMPEG)]
+    ffmpeg: PathBuf,
     /// Play an MPEG-TS file again and again, without a seam
     #[arg(long = "loop")]
     repeat: bool,
@@ -60,7 +70,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), Failure> {
     let file = arguments.folder.config()?;
     logs::begin(log, &file);
-    let input = with_progress(arguments.open().await?);
+    let (input, format) = arguments.open().await?;
+    let input = with_progress(input);
     let folder = arguments.folder.folder();
     let settings = arguments.folder.passing_settings(file);
     let published = match Node::start(&folder, &settings).await {
@@ -68,7 +79,7 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
             node.log_start();
             let publisher = node.service().publisher();
             let published = tokio::select! {
-                published = publisher.publish(input, arguments.format, arguments.rate) => {
+                published = publisher.publish(input, format, arguments.rate) => {
                     published.map(Some).map_err(Failure::from)
                 }
                 interrupted = signals::interrupted() => interrupted
@@ -85,7 +96,7 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
                 folder.path().display()
             );
             tokio::select! {
-                published = client.publish(input, arguments.format, arguments.rate) => Some(published?),
+                published = client.publish(input, format, arguments.rate) => Some(published?),
                 interrupted = signals::interrupted() => {
                     interrupted.map_err(|error| Failure::new(Kind::Failed, error))?;
                     None
@@ -104,37 +115,34 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
 }
 
 impl Arguments {
-    async fn open(&self) -> Result<Input, Failure> {
+    async fn open(&self) -> Result<(Input, Format), Failure> {
         let Some(path) = &self.input else {
-            return Ok(source::clip());
+            return Ok((source::clip(), Format::Ts));
         };
-        if self.repeat && self.format == Format::Bytes {
-            let error = "--loop joins MPEG-TS by its timestamps, and bytes have none; leave one of the two out";
-            return Err(Failure::new(Kind::Input, error));
-        }
-        if path.as_os_str() == "-" {
-            if self.repeat {
-                let error =
-                    "standard input cannot be played again; name a file, or leave --loop out";
-                return Err(Failure::new(Kind::Input, error));
+        let wrong = |error: &str| Err(Failure::new(Kind::Input, error));
+        if self.repeat {
+            if self.format == Some(Format::Bytes) {
+                return wrong(
+                    "--loop joins MPEG-TS by its timestamps, and bytes have none; leave one of the two out",
+                );
             }
-            if std::io::stdin().is_terminal() {
-                let error = "standard input is a terminal; pipe a stream into it, or name a file";
-                return Err(Failure::new(Kind::Input, error));
+            if path.as_os_str() == "-" || path.to_str().is_some_and(|path| path.contains("://")) {
+                return wrong(
+                    "what is not a file cannot be played again; name a file, or leave --loop out",
+                );
             }
-            return Ok(source::stdin());
+            let opened = source::looped_file(path).await;
+            let opened = opened.map_err(|error| source::SourceError::File {
+                path: path.clone(),
+                error,
+            })?;
+            return Ok((opened, Format::Ts));
         }
-        let opened = match self.repeat {
-            true => source::looped_file(path).await,
-            false => source::file(path).await,
-        };
-        opened.map_err(|error| {
-            let text = format!(
-                "{}: {error}; name a file, or - for standard input",
-                path.display()
-            );
-            Failure::new(Kind::Input, text)
-        })
+        if path.as_os_str() == "-" && std::io::stdin().is_terminal() {
+            return wrong("standard input is a terminal; pipe a stream into it, or name a file");
+        }
+        let (input, format) = source::open(path, &self.ffmpeg).await?;
+        Ok((input, self.format.unwrap_or(format)))
     }
 }
 

@@ -97,6 +97,7 @@ impl Client {
     ) -> Result<Published, Failure> {
         let mut path = match format {
             Format::Ts => "/publish?format=ts".to_owned(),
+            Format::LiveTs => "/publish?format=live-ts".to_owned(),
             Format::Bytes => "/publish?format=bytes".to_owned(),
         };
         if let Some(rate) = rate {

@@ -1,6 +1,6 @@
 //! What can be chosen.
 
-use crate::{config::Rate, transport::TransportKind};
+use crate::{config::Rate, ingest::source, transport::TransportKind};
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -10,9 +10,13 @@ pub struct Options {
     /// How many peers run, the source among them; four clusters need at least 8
     #[arg(long, env = "HAMLET_DEMO_PEERS", default_value_t = 24, value_name = "N", value_parser = clap::value_parser!(u16).range(8..=1024))]
     pub peers: u16,
-    /// Stream this MPEG-TS file once, or - for standard input, instead of the bundled clip in a loop
-    #[arg(long, env = "HAMLET_DEMO_INPUT", value_name = "FILE")]
+    /// Stream this instead of the bundled clip: an MPEG-TS file once, - for standard input, or what is sent to an
+    /// address, for example rtmp://127.0.0.1/live/stream for OBS
+    #[arg(long, env = "HAMLET_DEMO_INPUT", value_name = "SOURCE")]
     pub input: Option<PathBuf>,
+    /// The ffmpeg that takes SRT and RTMP
+    #[arg(long, env = "HAMLET_FFMPEG", value_name = "PROGRAM", default_value = source::FFMPEG)]
+    pub ffmpeg: PathBuf,
     /// Fill the stream up to this rate with empty packets, for measuring, for example 1Mbit
     #[arg(long, env = "HAMLET_DEMO_RATE", value_name = "RATE")]
     pub rate: Option<Rate>,

@@ -22,7 +22,6 @@ use hamlet_overlay::{
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use std::{
-    path::Path,
     pin::pin,
     time::{Duration, Instant, SystemTime},
 };
@@ -49,7 +48,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     announce: impl FnOnce(&str),
 ) -> Result<Summary, Failure> {
-    let input = open(options.input.as_deref()).await?;
+    let input = open(options).await?;
     let mut random = ChaCha12Rng::seed_from_u64(options.seed);
     let root = tempfile::Builder::new()
         .prefix("hamlet-demo-")
@@ -93,17 +92,10 @@ pub async fn run(
     summary
 }
 
-async fn open(input: Option<&Path>) -> Result<Input, Failure> {
-    match input {
-        None => Ok(source::clip()),
-        Some(path) if path == Path::new("-") => Ok(source::stdin()),
-        Some(path) => source::file(path).await.map_err(|error| {
-            let text = format!(
-                "{}: {error}; name a file, or - for standard input",
-                path.display()
-            );
-            Failure::new(Kind::Input, text)
-        }),
+async fn open(options: &Options) -> Result<(Input, Format), Failure> {
+    match &options.input {
+        None => Ok((source::clip(), Format::Ts)),
+        Some(path) => Ok(source::open(path, &options.ffmpeg).await?),
     }
 }
 
@@ -112,7 +104,7 @@ impl Stage {
     async fn stream(
         &mut self,
         options: &Options,
-        input: Input,
+        (input, format): (Input, Format),
         stop: &mut std::pin::Pin<&mut impl Future<Output = ()>>,
         random: &mut ChaCha12Rng,
     ) -> Result<Summary, Failure> {
@@ -120,7 +112,7 @@ impl Stage {
             bits_per_s: self.network.genesis().publishers[0].max_bits_per_s,
         };
         let ingest_options =
-            ingest::Options::new(Format::Ts, options.rate, self.network.parameters(), allowed);
+            ingest::Options::new(format, options.rate, self.network.parameters(), allowed);
         let (cut_sender, mut cuts) = mpsc::channel(CUTS);
         let mut reading = tokio::spawn(ingest::run(input, ingest_options, cut_sender));
         let cpu = process::cpu_time();

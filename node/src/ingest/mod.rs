@@ -3,6 +3,7 @@
 //! | module | what is in it |
 //! | --- | --- |
 //! | [`source`] | where bytes come from: standard input, a file, the bundled clip, once or in a loop |
+//! | [`live`] | sources that are sent here while they happen: UDP, and SRT and RTMP through ffmpeg |
 //! | [`transport_stream`] | MPEG-TS at the pace of its own clock |
 //! | [`raw`] | any bytes, at the pace at which they come |
 //! | [`publish`] | segments under numbers that were never used |
@@ -11,6 +12,7 @@
 //! | [`padding`] | how it is filled up to a rate |
 
 pub mod limits;
+pub mod live;
 pub mod looping;
 mod pace;
 pub mod padding;
@@ -42,6 +44,8 @@ pub enum Format {
     /// MPEG-TS: paced by its own clock and cut where decoders can start
     #[default]
     Ts,
+    /// MPEG-TS that comes at its own pace, from an encoder: passed on as it comes
+    LiveTs,
     /// Any bytes: read as fast as they come, up to the rate
     Bytes,
 }
@@ -67,7 +71,7 @@ impl Options {
         allowed: Rate,
     ) -> Options {
         let bits_per_s = match format {
-            Format::Ts => rate.map(|rate| rate.bits_per_s),
+            Format::Ts | Format::LiveTs => rate.map(|rate| rate.bits_per_s),
             Format::Bytes => {
                 let below = (allowed.bits_per_s / 10 * 9).max(8);
                 Some(rate.map_or(below, |rate| rate.bits_per_s))
@@ -139,7 +143,7 @@ pub async fn run(
         summary: Summary::default(),
     };
     match options.format {
-        Format::Ts => transport_stream::run(input, options, outlet).await,
+        Format::Ts | Format::LiveTs => transport_stream::run(input, options, outlet).await,
         Format::Bytes => raw::run(input, options, outlet).await,
     }
 }

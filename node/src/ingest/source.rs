@@ -1,6 +1,10 @@
 //! Where bytes come from.
 
-use super::{CLIP, Input, looping::Joiner};
+use super::{
+    CLIP, Format, Input,
+    live::{Address, AddressError, Protocol, ffmpeg, udp},
+    looping::Joiner,
+};
 use crate::ts::framing::{Framer, Item};
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -12,6 +16,62 @@ use tokio::{
     fs::File,
     io::{AsyncRead, AsyncReadExt},
 };
+
+/// The name of the program that takes SRT and RTMP.
+pub const FFMPEG: &str = "ffmpeg";
+
+/// Why a source cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file cannot be opened.
+    #[error("{}: {error}; name a file, or - for standard input, or an address to listen on", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// It is an address, but none to listen on.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// Nobody can listen there.
+    #[error("cannot listen on {address}: {error}; choose another port, or an address of this host")]
+    Listen {
+        /// Where.
+        address: Address,
+        /// Why not.
+        error: io::Error,
+    },
+    /// There is no ffmpeg to listen.
+    #[error(transparent)]
+    Ffmpeg(#[from] ffmpeg::FfmpegError),
+}
+
+/// What is named on the command line: `-` for standard input, an address for a live source, or a file. With
+/// it, what its bytes are if they are MPEG-TS: those of a live source come at its own pace.
+///
+/// # Errors
+/// If it cannot be read.
+pub async fn open(name: &Path, ffmpeg: &Path) -> Result<(Input, Format), SourceError> {
+    if name.as_os_str() == "-" {
+        return Ok((stdin(), Format::Ts));
+    }
+    let Some(address) = name.to_str().and_then(Address::read) else {
+        let opened = file(name).await.map_err(|error| SourceError::File {
+            path: name.to_owned(),
+            error,
+        });
+        return Ok((opened?, Format::Ts));
+    };
+    let address = address?;
+    let input = match address.protocol {
+        Protocol::Udp => udp::listen(&address)
+            .await
+            .map_err(|error| SourceError::Listen { address, error })?,
+        Protocol::Srt | Protocol::Rtmp => ffmpeg::listen(ffmpeg, &address).await?,
+    };
+    Ok((input, Format::LiveTs))
+}
 
 /// How much is read at once, in bytes.
 const READ_BYTES: usize = 64 * 1024;

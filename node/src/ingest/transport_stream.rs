@@ -1,7 +1,7 @@
 //! MPEG-TS at the pace of its own clock.
 
 use super::{
-    IngestError, Input, Options, Outlet, Summary, limits::SEGMENT_MAX, pace::Pace,
+    Format, IngestError, Input, Options, Outlet, Summary, limits::SEGMENT_MAX, pace::Pace,
     padding::Padding, segmenter::Segmenter,
 };
 use crate::ts::{
@@ -17,6 +17,8 @@ use tracing::{info, warn};
 
 /// A clock must have shown itself within so many packets (about 4 MB).
 const CLOCK_WAIT: u64 = 20_000;
+/// Points where a decoder can start should not be farther apart than this.
+const RARE_ACCESS: Duration = Duration::from_millis(2_500);
 /// A stream may be ahead of the rate that it is to be filled up to by so much before a warning is given.
 const EXCESS_MAX: Duration = Duration::from_secs(2);
 
@@ -55,7 +57,11 @@ struct TransportStream {
     tables: Tables,
     clock: Clock,
     clock_pid: Option<u16>,
-    pace: Pace,
+    /// When, in the stream's time, a decoder could last start.
+    accessible: Option<Duration>,
+    warned_of_rare_access: bool,
+    /// The pace that is kept, unless the source keeps one itself.
+    pace: Option<Pace>,
     padding: Option<Padding>,
     segmenter: Segmenter,
     packets: u64,
@@ -69,7 +75,9 @@ impl TransportStream {
             tables: Tables::default(),
             clock: Clock::default(),
             clock_pid: None,
-            pace: Pace::default(),
+            accessible: None,
+            warned_of_rare_access: false,
+            pace: (options.format != Format::LiveTs).then(Pace::default),
             padding: options.bits_per_s.map(Padding::new),
             segmenter: Segmenter::new(options.limits),
             packets: 0,
@@ -108,7 +116,9 @@ impl TransportStream {
         self.tables.observe(&packet);
         let passed = self.observe_clock(&packet);
         if passed.is_some() {
-            self.pace.reach(self.clock.elapsed()).await;
+            if let Some(pace) = &mut self.pace {
+                pace.reach(self.clock.elapsed()).await;
+            }
         } else if self.clock_pid.is_none() && self.packets > CLOCK_WAIT {
             return Err(IngestError::NoClock {
                 packets: self.packets,
@@ -119,6 +129,7 @@ impl TransportStream {
         {
             padding.count();
         }
+        self.warn_of_rare_access(&packet);
         self.push(packet).await?;
         // After the packet, so that a key frame stays next to its tables.
         if let (Some(Step::Passed(passed)), Some(padding)) = (passed, &mut self.padding) {
@@ -150,6 +161,26 @@ impl TransportStream {
             );
         }
         Some(step)
+    }
+
+    /// Who comes in the middle waits for a point where a decoder can start.
+    fn warn_of_rare_access(&mut self, packet: &Packet) {
+        let now = self.clock.elapsed();
+        if !self.tables.random_access(packet) {
+            return;
+        }
+        let apart = self
+            .accessible
+            .replace(now)
+            .map(|last| now.saturating_sub(last));
+        if let Some(apart) = apart.filter(|&apart| apart > RARE_ACCESS)
+            && !std::mem::replace(&mut self.warned_of_rare_access, true)
+        {
+            warn!(
+                "key frames are {:.1} s apart, and newcomers wait so long for their first picture; have the encoder make one every second (OBS: Settings, Output, Keyframe interval 1 s; x264: -g 30 at 30 frames per second)",
+                apart.as_secs_f64()
+            );
+        }
     }
 
     async fn push(&mut self, packet: Packet) -> Result<(), IngestError> {
@@ -192,7 +223,7 @@ impl TransportStream {
 mod tests {
     use super::*;
     use crate::{
-        ingest::{CLIP, Format, limits::Limits, run as ingest, source},
+        ingest::{CLIP, limits::Limits, run as ingest, source},
         ts::packet::PACKET_BYTES,
     };
     use bytes::Bytes;
