@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod config;
 mod demo;
 mod folder;
@@ -59,6 +60,7 @@ enum Command {
     Watch(watch::Arguments),
     Status(status::Arguments),
     Config(config::Arguments),
+    Bench(bench::Arguments),
 }
 
 impl Cli {
@@ -77,6 +79,7 @@ impl Cli {
             Command::Watch(arguments) => watch::run(&log, &arguments).await,
             Command::Status(arguments) => status::run(&log, &arguments).await,
             Command::Config(arguments) => config::run(&arguments),
+            Command::Bench(arguments) => bench::run(&log, &arguments).await,
         }
     }
 }
