@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     target("peer", peers::conversations, peers::peer),
     // From sources of video.
     target("transport-stream", video::streams, video::transport_stream),
+    target("remuxed", video::streams, video::remuxed),
     // From people, and whoever sends them files.
     target("genesis", files::geneses, files::genesis),
     target("config", files::configs, files::config),

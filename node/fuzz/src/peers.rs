@@ -14,6 +14,7 @@ use hamlet_overlay::{
     time::{Duration, Time},
     view::View,
     wire::Frame,
+    work::Compute,
 };
 use std::sync::Arc;
 
@@ -138,7 +139,7 @@ pub fn message(bytes: &[u8]) {
         }
         | Message::Digest { leaves, .. } => {
             let tree = Tree::new(&leaves);
-            for (shard, &leaf) in (0..).zip(&leaves) {
+            for (shard, &leaf) in (0..).zip(leaves.iter()) {
                 let root = root_of_path(leaf, shard, &tree.path(shard), leaves.len() as u8);
                 assert_eq!(root, Some(tree.root()));
             }
@@ -212,6 +213,7 @@ fn start(number: u8) -> Peer {
         view,
         signer: Box::new(Gullible(id(number))),
         verifier: Arc::new(Gullible(id(number))),
+        work: Arc::new(Compute),
         publish_from: 0,
     };
     let mut peer = Peer::new(Time::ZERO, setup);

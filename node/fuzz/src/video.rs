@@ -1,7 +1,9 @@
 //! What comes from sources of video.
 
+use bytes::Bytes;
 use hamlet_node::{
     ingest::{CLIP, limits::Limits, looping::Joiner, segmenter::Segmenter},
+    playback::mp4::Remuxer,
     ts::{
         clock::Clock,
         framing::{Framer, Item},
@@ -9,6 +11,7 @@ use hamlet_node::{
         tables::Tables,
     },
 };
+use hamlet_overlay::io::Segment;
 use std::time::Duration;
 
 /// Pieces of the bundled clip: with and without its tables, cut within a packet, with bytes in front; and
@@ -70,6 +73,33 @@ pub fn transport_stream(bytes: &[u8]) {
     }
     assert_eq!(accounted, bytes.len());
     cutter.end();
+}
+
+/// Whatever a segment holds, its remuxed pictures and sound are not longer than the segments they came from, but
+/// for the boxes around them.
+pub fn remuxed(bytes: &[u8]) {
+    let (mut remuxer, mut segments, mut fragments) = (Remuxer::default(), 0, 0);
+    for (number, payload) in (0..).zip(bytes.chunks(10 * PACKET_BYTES)) {
+        let segment = Segment {
+            stream: 0,
+            number,
+            payload: vec![Bytes::copy_from_slice(payload)],
+            random_access: true,
+            discontinuity: false,
+            cut_unix_ms: number,
+        };
+        segments += payload.len();
+        for fragment in remuxer.push(&segment, number % 5 == 4) {
+            // No picture and no frame of sound is shorter than a byte, and each takes 16 bytes of tables and a
+            // length or two.
+            fragments += fragment.bytes.len();
+            assert!(fragment.bytes.starts_with(&[0, 0]) && !fragment.init.bytes.is_empty());
+        }
+    }
+    assert!(
+        fragments <= 32 * segments,
+        "{fragments} of {segments} bytes"
+    );
 }
 
 struct Cutter {
