@@ -5,7 +5,10 @@
 
 use clap::Parser;
 use hamlet_node::{
-    bench::{browser::Browser, playback},
+    bench::{
+        browser::{Browser, Page},
+        playback,
+    },
     demo::{self, Options, Summary},
     failure::Failure,
 };
@@ -193,6 +196,51 @@ async fn chromium_plays_the_stream_in_mid_stream() {
             seen.push((time, frames));
         }
     }
+    demonstration.stop().await;
+}
+
+/// Waits until the player in a page is in one of these states; where it is in the stream then, in seconds.
+async fn until(browser: &mut Browser, page: &Page, states: &[&str], after: f64) -> f64 {
+    let expression = "(() => { const { state, errors } = window.player.state(); return { state, errors, time: document.querySelector('video').currentTime }; })()";
+    let begun = Instant::now();
+    loop {
+        let value = browser.evaluate(page, expression).await.unwrap();
+        assert_eq!(value["errors"], 0, "{value}");
+        let time = value["time"].as_f64().unwrap();
+        if states.iter().any(|state| value["state"] == *state) && time > after {
+            return time;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{states:?} after {after}: {value}"
+        );
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_plays_on_when_its_source_returns() {
+    let (Some(chromium), Some(ffmpeg)) = (tool("chromium"), tool("ffmpeg")) else {
+        return;
+    };
+    let port = UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let url = format!("udp://127.0.0.1:{port}");
+    let demonstration = Demonstration::start(&[&format!("--input={url}")]).await;
+    let mut encoder = publisher(&ffmpeg, "mpegts", &url);
+    let mut browser = Browser::start(&chromium).await.unwrap();
+    let page = playback::mount(&mut browser, &demonstration.base, 1000)
+        .await
+        .unwrap();
+    let playing = until(&mut browser, &page, &["playing"], 2.0).await;
+    encoder.kill().await.unwrap();
+    until(&mut browser, &page, &["stalled", "silent"], playing).await;
+    let _encoder = publisher(&ffmpeg, "mpegts", &url);
+    let back = until(&mut browser, &page, &["playing"], playing + 2.0).await;
+    until(&mut browser, &page, &["playing"], back + 2.0).await;
     demonstration.stop().await;
 }
 

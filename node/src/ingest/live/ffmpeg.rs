@@ -152,7 +152,17 @@ fn arguments(address: &Address, elapsed: Duration) -> Vec<String> {
         .map(str::to_owned)
         .into();
     // What it reads to find out what comes is delay: a second tells enough.
-    arguments.extend(["-fflags", "+nobuffer", "-analyzeduration", "1000000"].map(str::to_owned));
+    arguments.extend(
+        [
+            "-fflags",
+            "+nobuffer",
+            "-analyzeduration",
+            "1000000",
+            "-fpsprobesize",
+            "0",
+        ]
+        .map(str::to_owned),
+    );
     match address.protocol {
         Protocol::Rtmp => arguments.extend(["-listen", "1"].map(str::to_owned)),
         Protocol::Srt if !address.rest.contains("mode=") => {
