@@ -21,8 +21,9 @@ use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// The script that plays a stream in a page.
+/// The script that plays a stream in a page, and what it imports.
 const PLAYER: &str = include_str!("../../assets/player.js");
+const PLAYER_BUFFER: &str = include_str!("../../assets/player-buffer.js");
 /// How long a request waits for a stream that nothing has come of yet; then its client may ask again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -35,7 +36,8 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/hls/live.m3u8", get(playlist))
         .route("/hls/{media}", get(media))
         .route("/segments", get(by_segments))
-        .route("/player.js", get(script))
+        .route("/player.js", get(|| script(PLAYER)))
+        .route("/player-buffer.js", get(|| script(PLAYER_BUFFER)))
         .with_state(service)
 }
 
@@ -187,9 +189,9 @@ async fn media(
     Ok(([(header::CONTENT_TYPE, "video/mp2t"), NO_STORE], body).into_response())
 }
 
-async fn script() -> impl IntoResponse {
+async fn script(text: &'static str) -> impl IntoResponse {
     let content_type = (header::CONTENT_TYPE, "text/javascript; charset=utf-8");
-    ([content_type, (header::CACHE_CONTROL, "no-cache")], PLAYER)
+    ([content_type, (header::CACHE_CONTROL, "no-cache")], text)
 }
 
 fn nothing_yet() -> Response {
