@@ -3,8 +3,8 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hamlet_overlay::time::Time;
 use hamlet_simulator::{
-    calendar::Calendar,
-    links::{Fate, Links},
+    calendar::{Calendar, Entry},
+    links::{Ends, Fate, Lines},
     settings::LinkSettings,
 };
 use std::hint::black_box;
@@ -12,35 +12,46 @@ use std::hint::black_box;
 /// Links of a peer, and messages that each has under way.
 const LINKS: usize = 45;
 const UNDER_WAY: usize = 10;
-/// Events between two measurements.
-const EVENTS: u64 = 100_000;
+/// Windows between two measurements.
+const WINDOWS: u64 = 10;
 
 /// Peers on a ring, each linked with those next to it.
-fn ring(peers: usize) -> Links {
-    let mut links = Links::new(1, peers, &LinkSettings::default());
-    for peer in 0..peers {
+fn ring(peers: usize, lines: &Lines) -> Vec<Ends> {
+    let ends = |peer: usize| {
+        let mut ends = Ends::new(peer as u32);
         for step in 1..=LINKS / 2 {
-            let other = (peer + step) % peers;
-            links.want(peer, other);
-            links.want(other, peer);
-            links.connect(peer, other);
+            for other in [peer + step, peer + peers - step] {
+                let other = (other % peers) as u32;
+                ends.want(lines, other);
+                ends.offered(lines, other);
+                ends.come_up(other);
+            }
         }
-    }
-    links
+        ends
+    };
+    (0..peers).map(ends).collect()
 }
 
 fn kernel(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("kernel");
-    group.throughput(Throughput::Elements(EVENTS));
     for peers in [1_000, 10_000] {
-        let mut links = ring(peers);
-        let mut calendar = Calendar::new();
-        let mut step = 0;
-        let mut pass_on = |calendar: &mut Calendar<u32>, now: Time, from: u32| {
-            step = step % (LINKS / 2) + 1;
-            let to = (from as usize + step) % peers;
-            if let Fate::Arrives(after) = links.send(from as usize, to) {
-                calendar.enter(now + after, to as u32);
+        let lines = Lines::new(1, &LinkSettings::default());
+        let mut ends = ring(peers, &lines);
+        let mut calendar = Calendar::new(lines.shortest_micros());
+        let mut number = 0;
+        let mut pass_on = |calendar: &mut Calendar<()>, now: Time, from: u32| {
+            number += 1;
+            let step = number as usize % (LINKS / 2) + 1;
+            let to = ((from as usize + step) % peers) as u32;
+            if let Fate::Arrives(after) = ends[from as usize].send(&lines, to) {
+                let entry = Entry {
+                    time: now + after,
+                    to,
+                    from,
+                    number,
+                    event: (),
+                };
+                calendar.enter(entry);
             }
         };
         for peer in 0..peers as u32 {
@@ -48,14 +59,23 @@ fn kernel(criterion: &mut Criterion) {
                 pass_on(&mut calendar, Time::ZERO, peer);
             }
         }
-        group.bench_function(BenchmarkId::new("pass on", peers), |bencher| {
-            bencher.iter(|| {
-                for _ in 0..EVENTS {
-                    if let Some((now, at)) = calendar.take(Time::NEVER) {
-                        pass_on(&mut calendar, now, black_box(at));
-                    }
+        let mut taken = Vec::new();
+        let mut run = |calendar: &mut Calendar<()>| {
+            let mut events = 0;
+            for _ in 0..WINDOWS {
+                let Some(window) = calendar.next() else { break };
+                calendar.take(window, Time::NEVER, &mut taken);
+                events += taken.len() as u64;
+                for entry in taken.drain(..) {
+                    pass_on(calendar, entry.time, black_box(entry.to));
                 }
-            });
+            }
+            events
+        };
+        // Messages are under way for 60 ms in the mean, so as many pass in each window.
+        group.throughput(Throughput::Elements(run(&mut calendar)));
+        group.bench_function(BenchmarkId::new("pass on", peers), |bencher| {
+            bencher.iter(|| run(&mut calendar));
         });
     }
     group.finish();

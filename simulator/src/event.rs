@@ -1,64 +1,51 @@
-//! What is entered in the calendar.
+//! What happens to a peer.
 
-/// Something that happens at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::message::Message;
+use std::sync::Arc;
+
+/// Something that happens to a peer at one moment.
+#[derive(Clone)]
 pub enum Event {
-    /// A message arrives.
-    Arrive {
-        /// The receiver.
-        to: u32,
-        /// The message; see [`Messages`](crate::messages::Messages).
-        message: u32,
-    },
-    /// A peer's wake-up, unless it asked for another since.
-    Wake {
-        /// The peer.
-        peer: u32,
+    /// A message of another peer arrives.
+    Arrives(Arc<Message>),
+    /// Another peer wants a link.
+    Wanted,
+    /// A link that both ends want comes up.
+    Up,
+    /// The other end of a link has let it go, or is gone.
+    Gone,
+    /// The peer's own wake-up, unless it asked for another since.
+    Wakes {
         /// Which of its wake-ups this is.
         generation: u32,
     },
-    /// A link that both ends want comes up.
-    Connect {
-        /// One end.
-        a: u32,
-        /// The other.
-        b: u32,
-    },
-    /// A peer learns that a connection is gone.
-    Disconnect {
-        /// Who learns it.
-        peer: u32,
-        /// The peer at the other end.
-        from: u32,
-    },
-    /// A peer's uplink has sent a message.
-    Sent {
-        /// The peer.
-        peer: u32,
-    },
+    /// The peer's uplink has sent a message.
+    Sent,
     /// The source cuts a segment.
-    Cut {
+    Cuts {
         /// Which one, counted from zero.
         number: u32,
     },
-    /// A peer stops for good, without a word.
-    Crash {
-        /// The peer.
-        peer: u32,
-    },
+    /// The peer stops for good, without a word.
+    Crashes,
 }
 
 impl Event {
-    /// The kind of the event and its two values, as the audit notes them.
-    pub fn parts(self) -> (u8, u32, u32) {
+    /// The kind of the event, and what is in it, as the audit notes them.
+    pub fn parts(&self) -> (u8, [u64; 2]) {
         match self {
-            Event::Arrive { to, message } => (0, to, message),
-            Event::Wake { peer, generation } => (1, peer, generation),
-            Event::Connect { a, b } => (2, a, b),
-            Event::Disconnect { peer, from } => (3, peer, from),
-            Event::Sent { peer } => (4, peer, 0),
-            Event::Cut { number } => (5, number, 0),
-            Event::Crash { peer } => (6, peer, 0),
+            Event::Arrives(message) => {
+                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = message.content.0;
+                let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+                (0, [first, u64::from_le_bytes([i, j, k, l, m, n, o, p])])
+            }
+            Event::Wakes { .. } => (1, [0; 2]),
+            Event::Wanted => (2, [0; 2]),
+            Event::Up => (3, [0; 2]),
+            Event::Gone => (4, [0; 2]),
+            Event::Sent => (5, [0; 2]),
+            Event::Cuts { number } => (6, [u64::from(*number), 0]),
+            Event::Crashes => (7, [0; 2]),
         }
     }
 }

@@ -36,6 +36,15 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
+    fn add(&mut self, other: &Arrivals) {
+        self.latencies_micros.extend(&other.latencies_micros);
+        self.delivered += other.delivered;
+        self.altered += other.altered;
+        self.repaired += other.repaired;
+        self.restored.add(&other.restored);
+        self.on_time.add(&other.on_time);
+    }
+
     /// Whether a peer restored the segment within the deadline.
     pub fn was_on_time(&self, peer: usize) -> bool {
         self.on_time.contains(peer)
@@ -56,6 +65,13 @@ impl PeerSet {
         let new = self.0[word] & bit == 0;
         self.0[word] |= bit;
         new
+    }
+
+    fn add(&mut self, other: &PeerSet) {
+        self.0.resize(self.0.len().max(other.0.len()), 0);
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            *word |= other;
+        }
     }
 
     fn contains(&self, peer: usize) -> bool {
@@ -115,6 +131,21 @@ impl Ledger {
         if let Some(arrivals) = self.arrivals(number) {
             arrivals.delivered += 1;
             arrivals.altered += u64::from(!identical);
+        }
+    }
+
+    /// Adds what was counted of other peers.
+    pub fn add(&mut self, other: &Ledger) {
+        for (sent, other) in self.sent.iter_mut().zip(&other.sent) {
+            for (bytes, more) in sent.0.iter_mut().zip(other.0) {
+                *bytes += more;
+            }
+        }
+        for (number, other) in other.segments.iter().enumerate() {
+            match self.segments.get_mut(number) {
+                Some(arrivals) => arrivals.add(other),
+                None => self.segments.push(other.clone()),
+            }
         }
     }
 

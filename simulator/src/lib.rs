@@ -5,15 +5,16 @@
 //! peers be Byzantine, streams from one of them to all, checks [invariants](invariant) at every step, and
 //! sums up in [`Figures`].
 //!
-//! * **One order.** Events happen in the order of (time, sequence of entry), kept by a
-//!   [`Calendar`](calendar::Calendar). Time is virtual and only moves from event to event.
+//! * **One order.** What happens to a peer is ordered by (time, sender, number of the sender's event), kept by a
+//!   [`Calendar`](calendar::Calendar). Time is virtual and only moves from event to event. Within the time that the
+//!   quickest message takes, peers cannot touch each other, so they live through it one after another, or on
+//!   several threads; nothing depends on which.
 //! * **One seed.** All randomness is a pure function of the seed, its purpose and its place ([`random`]):
 //!   each link and each peer has its own, so that a new fault changes nothing but what it touches.
 //! * **One hash.** Every event goes into an [audit hash](audit::Audit), so that two runs are compared by one
 //!   line of text, whatever the build.
 //!
-//! Nothing in here reads a clock, a file or the environment; a world is single-threaded, and many may run
-//! side by side.
+//! Nothing in here reads a clock, a file or the environment, and many worlds may run side by side.
 
 pub mod audit;
 pub mod behaviour;
@@ -25,7 +26,7 @@ pub mod invariant;
 pub mod ledger;
 pub mod links;
 pub mod memo;
-pub mod messages;
+pub mod message;
 pub mod random;
 pub mod scene;
 pub mod settings;

@@ -1,21 +1,17 @@
 //! The links between peers: who wants which, which are up, and how long a message takes.
+//!
+//! Each end of a link belongs to its peer and knows only what came to it, so that what one peer does reaches
+//! another no sooner than a message would.
 
 use crate::{
     random::{Chance, Purpose, Randomness},
     settings::LinkSettings,
 };
-use std::{mem, ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
-/// All links of a world.
-///
-/// Each end of each link has one place in an open-addressing table: a message costs one access to memory
-/// that is far away, however many links there are.
-pub struct Links {
-    /// At most half full.
-    table: Vec<End>,
-    /// Per peer, the peers at the other ends, in the order in which it came to want them.
-    others: Vec<Vec<u32>>,
-    ends: usize,
+/// What links are like.
+#[derive(Clone, Debug)]
+pub struct Lines {
     latency_micros: RangeInclusive<u64>,
     jitter_micros: RangeInclusive<u64>,
     loss: Chance,
@@ -23,31 +19,6 @@ pub struct Links {
     jitter: Randomness,
     lost: Randomness,
 }
-
-/// A peer's end of a link.
-#[derive(Clone, Copy, Debug)]
-struct End {
-    /// The peer at this end, or [`NOBODY`] in an empty place of the table.
-    from: u32,
-    /// The peer at the other end.
-    to: u32,
-    latency_micros: u32,
-    /// Messages sent so far: each has a fortune of its own.
-    sent: u32,
-    wanted: bool,
-    up: bool,
-}
-
-const NOBODY: u32 = u32::MAX;
-
-const EMPTY: End = End {
-    from: NOBODY,
-    to: NOBODY,
-    latency_micros: 0,
-    sent: 0,
-    wanted: false,
-    up: false,
-};
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,15 +31,14 @@ pub enum Fate {
     NotConnected,
 }
 
-impl Links {
-    /// No links yet among this many peers.
-    pub fn new(seed: u64, peers: usize, settings: &LinkSettings) -> Links {
+impl Lines {
+    /// The lines of a world.
+    pub fn new(seed: u64, settings: &LinkSettings) -> Lines {
         let micros = |time: Duration| time.as_micros().min(u32::MAX.into()) as u64;
-        Links {
-            table: vec![EMPTY; 64],
-            others: vec![Vec::new(); peers],
-            ends: 0,
-            latency_micros: micros(*settings.latency.start())..=micros(*settings.latency.end()),
+        // Nothing takes no time at all: see `shortest_micros`.
+        let latency = |time: &Duration| micros(*time).max(1);
+        Lines {
+            latency_micros: latency(settings.latency.start())..=latency(settings.latency.end()),
             jitter_micros: 0..=micros(settings.jitter),
             loss: settings.loss_chance(),
             latency: Randomness::new(seed, Purpose::Latency),
@@ -77,123 +47,153 @@ impl Links {
         }
     }
 
-    /// Notes that `from` wants a link with `to`. Gives its latency once both ends want it.
-    pub fn want(&mut self, from: usize, to: usize) -> Option<Duration> {
-        let pair = [from.min(to) as u64, from.max(to) as u64];
-        let latency_micros = self.latency.within(pair, &self.latency_micros) as u32;
-        if self.end(from, to).is_none() {
-            self.insert(End {
-                from: from as u32,
-                to: to as u32,
-                latency_micros,
-                ..EMPTY
-            });
-            self.others[from].push(to as u32);
-        }
-        if let Some(end) = self.end(from, to) {
-            end.wanted = true;
-        }
-        let both = self.end(to, from).is_some_and(|end| end.wanted);
-        both.then(|| Duration::from_micros(latency_micros.into()))
+    /// The least time that anything takes from one peer to another, in microseconds; at least one.
+    pub fn shortest_micros(&self) -> u64 {
+        *self.latency_micros.start()
     }
 
-    /// Takes the link up, if both ends still want it and it is not up yet; whether it came up.
-    pub fn connect(&mut self, a: usize, b: usize) -> bool {
-        let ready = |end: Option<&mut End>| end.is_some_and(|end| end.wanted && !end.up);
-        if !ready(self.end(a, b)) || !ready(self.end(b, a)) {
-            return false;
-        }
-        self.set_up(a, b, true);
-        true
+    /// The latency between two peers: the same both ways.
+    pub fn latency(&self, one: u32, other: u32) -> Duration {
+        let pair = [one.min(other).into(), one.max(other).into()];
+        Duration::from_micros(self.latency.within(pair, &self.latency_micros))
     }
 
-    /// Takes the link down, and `from` does not want it any more; whether it was up.
-    pub fn release(&mut self, from: usize, to: usize) -> bool {
-        if let Some(end) = self.end(from, to) {
-            end.wanted = false;
-        }
-        let was_up = self.is_up(from, to);
-        self.set_up(from, to, false);
-        was_up
-    }
-
-    /// Takes the link down, though both ends may still want it.
-    pub fn cut(&mut self, a: usize, b: usize) {
-        self.set_up(a, b, false);
-    }
-
-    /// Whether messages pass from `from` to `to`.
-    pub fn is_up(&self, from: usize, to: usize) -> bool {
-        self.table[self.find(from, to)].up
-    }
-
-    /// The peers with which `of` has a connection.
-    pub fn connected(&self, of: usize) -> impl Iterator<Item = usize> {
-        let others = self.others[of].iter().map(|&other| other as usize);
-        others.filter(move |&other| self.is_up(of, other))
-    }
-
-    /// What becomes of the next message from `from` to `to`.
-    pub fn send(&mut self, from: usize, to: usize) -> Fate {
-        let (jitter, lost) = (self.jitter, self.lost);
-        let (jitter_micros, loss) = (self.jitter_micros.clone(), self.loss);
-        let Some(end) = self.end(from, to).filter(|end| end.up) else {
-            return Fate::NotConnected;
-        };
-        let place = [from as u64, to as u64, end.sent.into()];
-        end.sent = end.sent.wrapping_add(1);
-        if !loss.is_none() && loss.strikes(lost.at(place)) {
+    /// What becomes of the `number`-th message over a link.
+    fn fate(&self, from: u32, to: u32, number: u32, latency_micros: u32) -> Fate {
+        let place = [from.into(), to.into(), number.into()];
+        if !self.loss.is_none() && self.loss.strikes(self.lost.at(place)) {
             return Fate::Lost;
         }
-        let mut micros = u64::from(end.latency_micros);
-        if *jitter_micros.end() > 0 {
-            micros += jitter.within(place, &jitter_micros);
+        let mut micros = u64::from(latency_micros);
+        if *self.jitter_micros.end() > 0 {
+            micros += self.jitter.within(place, &self.jitter_micros);
         }
         Fate::Arrives(Duration::from_micros(micros))
     }
+}
 
-    fn end(&mut self, from: usize, to: usize) -> Option<&mut End> {
-        let place = self.find(from, to);
-        let end = &mut self.table[place];
-        (end.from != NOBODY).then_some(end)
-    }
+/// The ends of links that one peer holds.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    me: u32,
+    /// The peers at the other ends, in ascending order.
+    others: Vec<u32>,
+    /// In the order of `others`.
+    ends: Vec<End>,
+}
 
-    /// The place of an end in the table, or the empty place where it would be.
-    fn find(&self, from: usize, to: usize) -> usize {
-        let mask = self.table.len() - 1;
-        let key = (from as u64) << 32 | to as u64;
-        // Fibonacci hashing (Knuth, TAOCP 3, 6.4): the high bits of the product are well mixed.
-        let mut place = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
-        loop {
-            let end = &self.table[place];
-            if end.from == NOBODY || (end.from, end.to) == (from as u32, to as u32) {
-                return place;
-            }
-            place = (place + 1) & mask;
+#[derive(Clone, Copy, Debug)]
+struct End {
+    latency_micros: u32,
+    /// Messages sent so far: each has a fortune of its own.
+    sent: u32,
+    /// Whether this end wants the link, and whether the other end said so.
+    wanted: bool,
+    offered: bool,
+    up: bool,
+}
+
+impl Ends {
+    /// No links yet.
+    pub fn new(me: u32) -> Ends {
+        Ends {
+            me,
+            others: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
-    fn insert(&mut self, end: End) {
-        if (self.ends + 1) * 2 > self.table.len() {
-            let doubled = vec![EMPTY; self.table.len() * 2];
-            for end in mem::replace(&mut self.table, doubled) {
-                if end.from != NOBODY {
-                    let place = self.find(end.from as usize, end.to as usize);
-                    self.table[place] = end;
-                }
-            }
-        }
-        let place = self.find(end.from as usize, end.to as usize);
-        self.table[place] = end;
-        self.ends += 1;
+    /// This end wants the link; whether the other does, and it is not up yet.
+    pub fn want(&mut self, lines: &Lines, other: u32) -> bool {
+        let end = self.end_or_new(lines, other);
+        end.wanted = true;
+        end.offered && !end.up
     }
 
-    fn set_up(&mut self, a: usize, b: usize, up: bool) {
-        for (from, to) in [(a, b), (b, a)] {
-            if let Some(end) = self.end(from, to) {
-                end.up = up;
-            }
-        }
+    /// The other end wants the link; whether this one does, and it is not up yet.
+    pub fn offered(&mut self, lines: &Lines, other: u32) -> bool {
+        let end = self.end_or_new(lines, other);
+        end.offered = true;
+        end.wanted && !end.up
+    }
+
+    /// Takes the link up, if both ends want it and it is not up yet; whether it came up.
+    pub fn come_up(&mut self, other: u32) -> bool {
+        let ready = |end: &&mut End| end.wanted && end.offered && !end.up;
+        let Some(end) = self.end(other).filter(ready) else {
+            return false;
+        };
+        end.up = true;
+        true
+    }
+
+    /// This end does not want the link any more; whether it did.
+    pub fn release(&mut self, other: u32) -> bool {
+        let Some(end) = self.end(other) else {
+            return false;
+        };
+        end.up = false;
+        std::mem::take(&mut end.wanted)
+    }
+
+    /// The other end has let go of the link; whether it was up.
+    pub fn gone(&mut self, other: u32) -> bool {
+        let Some(end) = self.end(other) else {
+            return false;
+        };
+        end.offered = false;
+        std::mem::take(&mut end.up)
+    }
+
+    /// Takes all links down; gives those that were up.
+    pub fn fall(&mut self) -> Vec<u32> {
+        let up = self.connected().collect();
+        self.ends.iter_mut().for_each(|end| end.up = false);
+        up
+    }
+
+    /// Whether messages pass.
+    pub fn is_up(&self, other: u32) -> bool {
+        let place = self.others.binary_search(&other);
+        place.is_ok_and(|place| self.ends[place].up)
+    }
+
+    /// The peers with which there is a connection, as far as this end knows.
+    pub fn connected(&self) -> impl Iterator<Item = u32> {
+        let both = self.others.iter().zip(&self.ends);
+        both.filter(|(_, end)| end.up).map(|(&other, _)| other)
+    }
+
+    /// What becomes of the next message.
+    pub fn send(&mut self, lines: &Lines, to: u32) -> Fate {
+        let me = self.me;
+        let Some(end) = self.end(to).filter(|end| end.up) else {
+            return Fate::NotConnected;
+        };
+        let number = end.sent;
+        end.sent = end.sent.wrapping_add(1);
+        lines.fate(me, to, number, end.latency_micros)
+    }
+
+    fn end(&mut self, other: u32) -> Option<&mut End> {
+        let place = self.others.binary_search(&other).ok()?;
+        Some(&mut self.ends[place])
+    }
+
+    fn end_or_new(&mut self, lines: &Lines, other: u32) -> &mut End {
+        let place = self.others.binary_search(&other).unwrap_or_else(|place| {
+            let end = End {
+                latency_micros: lines.latency(self.me, other).as_micros() as u32,
+                sent: 0,
+                wanted: false,
+                offered: false,
+                up: false,
+            };
+            self.others.insert(place, other);
+            self.ends.insert(place, end);
+            place
+        });
+        &mut self.ends[place]
     }
 }
 
@@ -201,41 +201,58 @@ impl Links {
 mod tests {
     use super::*;
 
-    fn links(settings: &LinkSettings) -> Links {
-        let mut links = Links::new(1, 10, settings);
-        for (a, b) in [(2, 5), (2, 6)] {
-            assert_eq!(links.want(a, b), None);
-            assert!(!links.connect(a, b), "one end does not want it yet");
-            assert!(links.want(b, a).is_some());
-            assert!(links.connect(a, b));
+    fn ends(me: u32, others: &[u32], lines: &Lines) -> Ends {
+        let mut ends = Ends::new(me);
+        for &other in others {
+            assert!(!ends.want(lines, other));
+            assert!(!ends.come_up(other), "the other end does not want it yet");
+            assert!(ends.offered(lines, other));
+            assert!(ends.come_up(other));
         }
-        links
+        ends
     }
 
     #[test]
     fn a_link_is_up_while_both_ends_want_it() {
-        let mut links = links(&LinkSettings::default());
-        assert_eq!(links.connected(2).collect::<Vec<_>>(), [5, 6]);
-        assert!(links.release(5, 2));
-        assert!(!links.is_up(2, 5) && !links.is_up(5, 2) && links.is_up(2, 6));
-        assert_eq!(links.send(2, 5), Fate::NotConnected);
-        assert_eq!(links.send(2, 7), Fate::NotConnected);
-        assert!(!links.connect(2, 5));
-        links.want(5, 2);
-        assert!(links.connect(2, 5));
+        let lines = Lines::new(1, &LinkSettings::default());
+        let mut ends = ends(2, &[6, 5], &lines);
+        assert_eq!(ends.connected().collect::<Vec<_>>(), [5, 6]);
+        assert!(ends.gone(5));
+        assert!(!ends.is_up(5) && ends.is_up(6));
+        assert_eq!(ends.send(&lines, 5), Fate::NotConnected);
+        assert_eq!(ends.send(&lines, 7), Fate::NotConnected);
+        assert!(!ends.come_up(5));
+        assert!(ends.offered(&lines, 5) && ends.come_up(5));
+        assert!(ends.release(5));
+        assert!(!ends.is_up(5) && !ends.come_up(5));
+        assert!(ends.want(&lines, 5), "the other end still does");
+        assert_eq!(ends.fall(), [6]);
+        assert_eq!(ends.connected().count(), 0);
     }
 
     #[test]
     fn latency_is_fixed_per_pair_and_the_same_both_ways() {
-        let mut links = links(&LinkSettings::default());
-        let there = links.send(2, 5);
-        assert_eq!(there, links.send(2, 5));
-        assert_eq!(there, links.send(5, 2));
-        assert_ne!(there, links.send(2, 6));
+        let lines = Lines::new(1, &LinkSettings::default());
+        let mut here = ends(2, &[5, 6], &lines);
+        let there = here.send(&lines, 5);
+        assert_eq!(there, here.send(&lines, 5));
+        assert_eq!(there, ends(5, &[2], &lines).send(&lines, 2));
+        assert_ne!(there, here.send(&lines, 6));
         let Fate::Arrives(latency) = there else {
             panic!("{there:?}")
         };
         assert!(LinkSettings::default().latency.contains(&latency));
+    }
+
+    #[test]
+    fn nothing_takes_no_time() {
+        let settings = LinkSettings {
+            latency: Duration::ZERO..=Duration::ZERO,
+            ..LinkSettings::default()
+        };
+        let lines = Lines::new(1, &settings);
+        assert_eq!(lines.shortest_micros(), 1);
+        assert_eq!(lines.latency(1, 2), Duration::from_micros(1));
     }
 
     #[test]
@@ -245,13 +262,14 @@ mod tests {
             loss: 0.3,
             ..LinkSettings::default()
         };
+        let lines = Lines::new(1, &settings);
         let fates = |disturbed: bool| {
-            let mut links = links(&settings);
+            let mut ends = ends(2, &[5, 6], &lines);
             let fate = |_| {
                 if disturbed {
-                    links.send(2, 6);
+                    ends.send(&lines, 6);
                 }
-                links.send(2, 5)
+                ends.send(&lines, 5)
             };
             (0..100).map(fate).collect::<Vec<_>>()
         };
@@ -259,5 +277,11 @@ mod tests {
         assert_eq!(alone, fates(true));
         let lost = alone.iter().filter(|&&fate| fate == Fate::Lost).count();
         assert!((15..45).contains(&lost), "{lost}");
+        let times = alone.iter().filter_map(|fate| match fate {
+            Fate::Arrives(time) => Some(*time),
+            _ => None,
+        });
+        let times: std::collections::BTreeSet<Duration> = times.collect();
+        assert!(times.len() > 30, "jitter differs from message to message");
     }
 }

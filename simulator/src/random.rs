@@ -66,8 +66,14 @@ impl Randomness {
     }
 }
 
+/// Many words in one.
+pub(crate) fn mix(words: impl IntoIterator<Item = u64>) -> u64 {
+    let step = |state, word| scramble(state ^ scramble(word));
+    words.into_iter().fold(0, step)
+}
+
 /// A bijection that spreads every bit over all (the output step of SplitMix64; Steele, Lea, Flood 2014).
-fn scramble(word: u64) -> u64 {
+pub(crate) fn scramble(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -7,10 +7,10 @@ use std::{collections::VecDeque, time::Duration};
 const QUEUE: Duration = Duration::from_secs(2);
 
 /// A message on its way to one receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parcel {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel<M> {
     /// The message.
-    pub message: u32,
+    pub message: M,
     /// The receiver's index.
     pub to: u32,
     /// Bytes on the wire.
@@ -24,19 +24,33 @@ pub struct Parcel {
 /// The queue of one peer.
 ///
 /// When it is full, the oldest segments of the least urgent class make room, as in the node.
-#[derive(Default)]
-pub struct Uplink {
-    queues: [VecDeque<Parcel>; Class::ALL.len()],
+pub struct Uplink<M> {
+    queues: [VecDeque<Parcel<M>>; Class::ALL.len()],
     queued_bytes: u64,
-    sending: Option<Parcel>,
+    sending: Option<Parcel<M>>,
 }
 
-impl Uplink {
+impl<M> Default for Uplink<M> {
+    fn default() -> Uplink<M> {
+        Uplink {
+            queues: Default::default(),
+            queued_bytes: 0,
+            sending: None,
+        }
+    }
+}
+
+impl<M> Uplink<M> {
     /// Takes a parcel. Gives how long until [`Uplink::sent`] if the line was idle, and the parcels dropped.
-    pub fn queue(&mut self, parcel: Parcel, bits_per_s: u64) -> (Option<Duration>, Vec<Parcel>) {
+    pub fn queue(
+        &mut self,
+        parcel: Parcel<M>,
+        bits_per_s: u64,
+    ) -> (Option<Duration>, Vec<Parcel<M>>) {
         if self.sending.is_none() {
+            let after = duration(parcel.bytes, bits_per_s);
             self.sending = Some(parcel);
-            return (Some(duration(parcel.bytes, bits_per_s)), Vec::new());
+            return (Some(after), Vec::new());
         }
         self.queued_bytes += u64::from(parcel.bytes);
         self.queues[parcel.class as usize].push_back(parcel);
@@ -52,17 +66,17 @@ impl Uplink {
     }
 
     /// The parcel that has left, and how long until the next has.
-    pub fn sent(&mut self, bits_per_s: u64) -> (Option<Parcel>, Option<Duration>) {
+    pub fn sent(&mut self, bits_per_s: u64) -> (Option<Parcel<M>>, Option<Duration>) {
         let sent = self.sending.take();
         self.sending = self.queues.iter_mut().find_map(VecDeque::pop_front);
-        let next = self.sending.map(|parcel| {
+        let next = self.sending.as_ref().map(|parcel| {
             self.queued_bytes -= u64::from(parcel.bytes);
             duration(parcel.bytes, bits_per_s)
         });
         (sent, next)
     }
 
-    fn drop_one(&mut self) -> Option<Parcel> {
+    fn drop_one(&mut self) -> Option<Parcel<M>> {
         let queue = self
             .queues
             .iter_mut()
@@ -82,7 +96,7 @@ fn duration(bytes: u32, bits_per_s: u64) -> Duration {
 mod tests {
     use super::*;
 
-    fn parcel(message: u32, class: Class, segment: SegmentNumber) -> Parcel {
+    fn parcel(message: u32, class: Class, segment: SegmentNumber) -> Parcel<u32> {
         Parcel {
             message,
             to: 0,

@@ -78,7 +78,8 @@ pub struct Arguments {
     /// slower, with the same results to the last event
     #[arg(long)]
     verify_all: bool,
-    /// How many worlds run at the same time [default: one per processor]
+    /// How many threads work, on several worlds side by side or together on one; this changes no result
+    /// [default: one per processor]
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
     /// Where to write the results as JSON; `-` is the standard output, and then the table goes nowhere
@@ -115,7 +116,7 @@ impl Arguments {
         seeds.iter().collect()
     }
 
-    /// How many worlds run at the same time.
+    /// How many threads work.
     pub fn threads(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, |count| count.get());
         self.threads.unwrap_or_else(processors).max(1)

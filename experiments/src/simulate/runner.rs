@@ -1,4 +1,4 @@
-//! Runs worlds side by side, one thread each, and shows how far they are.
+//! Runs worlds side by side, one thread each or what each can have, and shows how far they are.
 
 use super::{arguments::Arguments, results::Run};
 use crate::{interrupt, process};
@@ -22,11 +22,18 @@ pub fn run(arguments: &Arguments) -> Result<Vec<Run>, SettingsError> {
     let progress = progress_bar(arguments, seeds.len());
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
+    let side_by_side = arguments.threads().min(seeds.len());
+    let threads = arguments.threads() / side_by_side;
+    let cpu_time = match (side_by_side, threads) {
+        (_, 1) => process::thread_cpu_time,
+        (1, _) => process::cpu_time,
+        _ => || None,
+    };
     let work = || {
         while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed))
             && !interrupt::asked()
         {
-            let run = run_one(arguments.settings(seed), &progress);
+            let run = run_one(arguments.settings(seed), threads, cpu_time, &progress);
             let failed = run.is_err();
             done.lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -37,8 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<Vec<Run>, SettingsError> {
         }
     };
     thread::scope(|scope| {
-        let others = arguments.threads().min(seeds.len()).saturating_sub(1);
-        for _ in 0..others {
+        for _ in 1..side_by_side {
             scope.spawn(work);
         }
         work();
@@ -50,9 +56,14 @@ pub fn run(arguments: &Arguments) -> Result<Vec<Run>, SettingsError> {
     Ok(runs)
 }
 
-fn run_one(settings: Settings, progress: &ProgressBar) -> Result<Run, SettingsError> {
-    let (began, cpu_began) = (Instant::now(), process::thread_cpu_time());
-    let mut world = World::new(settings)?;
+fn run_one(
+    settings: Settings,
+    threads: usize,
+    cpu_time: fn() -> Option<Duration>,
+    progress: &ProgressBar,
+) -> Result<Run, SettingsError> {
+    let (began, cpu_began) = (Instant::now(), cpu_time());
+    let mut world = World::with_threads(settings, threads)?;
     let end = world.end();
     while world.now() < end && !interrupt::asked() {
         let from = world.now();
@@ -60,9 +71,9 @@ fn run_one(settings: Settings, progress: &ProgressBar) -> Result<Run, SettingsEr
         progress.inc(world.now().since(from).as_millis() as u64);
     }
     let wall = began.elapsed();
-    let cpu = process::thread_cpu_time().zip(cpu_began);
+    let cpu = cpu_time().zip(cpu_began);
     let cpu = cpu.map(|(ended, began)| ended.saturating_sub(began));
-    let violations = world.violations().to_vec();
+    let violations = world.violations();
     let publishing = world.now().since(Time::ZERO + Settings::WARM_UP);
     let streamed = publishing.min(world.settings().publishing);
     let figures = world.figures();

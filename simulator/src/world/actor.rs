@@ -1,16 +1,28 @@
 //! A peer in the world: the real state machine, what stands in front of it, and its next wake-up.
 
-use crate::behaviour::{Behaviour, Place};
+use crate::{
+    behaviour::{Behaviour, Place},
+    links::Ends,
+    message::Message,
+    uplink::Uplink,
+};
 use hamlet_overlay::{
     io::{Input, Output},
     peer::{Peer, Sizes},
     report::Report,
     time::Time,
 };
+use std::sync::Arc;
 
 /// A peer in the world.
 pub struct Actor {
     peer: Peer,
+    /// Its ends of links, and what it sends over them.
+    pub ends: Ends,
+    pub uplink: Uplink<Arc<Message>>,
+    /// How many events it has entered, and how many have happened to it.
+    pub made: u32,
+    pub seen: u64,
     /// What a Byzantine peer does differently.
     behaviour: Option<Box<dyn Behaviour>>,
     /// When it is to be woken.
@@ -22,9 +34,13 @@ pub struct Actor {
 
 impl Actor {
     /// A peer that has just started.
-    pub fn new(peer: Peer, behaviour: Option<Box<dyn Behaviour>>) -> Actor {
+    pub fn new(me: u32, peer: Peer, behaviour: Option<Box<dyn Behaviour>>) -> Actor {
         Actor {
             peer,
+            ends: Ends::new(me),
+            uplink: Uplink::default(),
+            made: 0,
+            seen: 0,
             behaviour,
             wake_at: None,
             generation: 0,

@@ -1,6 +1,6 @@
 //! How a world begins: keys, network, source, Byzantine peers, all from one seed.
 
-use super::{Actor, STREAM, World};
+use super::{STREAM, World, actor::Actor, region::Region};
 use crate::{
     audit::Audit,
     calendar::Calendar,
@@ -8,13 +8,11 @@ use crate::{
     event::Event,
     invariant,
     ledger::Ledger,
-    links::Links,
+    links::Lines,
     memo::Memo,
-    messages::Messages,
     random::{Purpose, Randomness},
     scene::Scene,
     settings::{Settings, SettingsError, Signatures},
-    uplink::Uplink,
 };
 use hamlet_overlay::{
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
@@ -31,7 +29,13 @@ use std::sync::Arc;
 impl World {
     /// The world of these settings, at time zero: every peer has started, none is connected.
     pub fn new(settings: Settings) -> Result<World, SettingsError> {
+        World::with_threads(settings, 1)
+    }
+
+    /// The same world, run on so many threads.
+    pub fn with_threads(settings: Settings, threads: usize) -> Result<World, SettingsError> {
         settings.check()?;
+        let settings = Arc::new(settings);
         let (seed, peers) = (settings.seed, settings.peers);
         let (mut signers, verifier) = keys(&settings);
         signers.sort_unstable_by_key(|signer| signer.id());
@@ -40,14 +44,18 @@ impl World {
         let source = Randomness::new(seed, Purpose::Source).within([0], &(0..=last)) as usize;
         let network = found(&settings, &ids, ids[source])?;
         let byzantine = draw_byzantine(&settings, source);
-
         let work: Arc<dyn Work> = match settings.verify_all {
             true => Arc::new(Compute),
             false => Arc::new(Memo::default()),
         };
-        let mut actors = Vec::with_capacity(peers);
+
+        let each = peers.div_ceil(threads.clamp(1, peers));
+        let mut regions: Vec<Region> = (0..peers)
+            .step_by(each)
+            .map(|first| region(&settings, &work, first))
+            .collect();
         let mut rotation_beacon = Hash::default();
-        for (signer, &byzantine) in signers.into_iter().zip(&byzantine) {
+        for (peer, signer) in signers.into_iter().enumerate() {
             let view = View::founding(&network, signer.id());
             let view = view.ok_or(SettingsError::Founder)?;
             rotation_beacon = view.rotation_beacon;
@@ -58,41 +66,56 @@ impl World {
                 work: work.clone(),
                 publish_from: 0,
             };
-            let behaviour = byzantine.then(|| settings.behaviour.start()).flatten();
-            actors.push(Actor::new(Peer::new(Time::ZERO, setup), behaviour));
+            let behaviour = byzantine[peer].then(|| settings.behaviour.start());
+            let (me, state) = (peer as u32, Peer::new(Time::ZERO, setup));
+            let actor = Actor::new(me, state, behaviour.flatten());
+            regions[peer / each].actors.push(actor);
         }
+        let directory = Directory::new(ids);
+        let scene = Scene::new(network, directory, byzantine, source, rotation_beacon);
 
-        let mut world = World {
-            scene: Scene::new(
-                network,
-                Directory::new(ids),
-                byzantine,
-                source,
-                rotation_beacon,
-            ),
-            actors,
-            links: Links::new(seed, peers, &settings.links),
-            uplinks: (0..peers).map(|_| Uplink::default()).collect(),
-            calendar: Calendar::new(),
-            messages: Messages::default(),
-            work,
-            now: Time::ZERO,
-            payloads: Randomness::new(seed, Purpose::Payload),
-            cutting: None,
-            outputs: Vec::new(),
-            ledger: Ledger::new(peers),
-            audit: Audit::new(),
-            invariants: invariant::all(peers),
-            violations: Vec::new(),
-            violation_count: 0,
-            settings,
-        };
-        for peer in 0..peers {
-            world.give(peer, Input::Subscribe(STREAM));
+        for region in &mut regions {
+            for peer in region.peers() {
+                region.give(&scene, peer, Input::Subscribe(STREAM));
+            }
         }
         let first = Time::ZERO + Settings::WARM_UP;
-        world.calendar.enter(first, Event::Cut { number: 0 });
+        regions[source / each].enter(first, source, source as u32, Event::Cuts { number: 0 });
+        let mut world = World {
+            settings,
+            scene,
+            regions,
+            now: Time::ZERO,
+        };
+        world.hand_over();
         Ok(world)
+    }
+}
+
+/// The region whose first peer this is, without its peers.
+fn region(settings: &Arc<Settings>, work: &Arc<dyn Work>, first: usize) -> Region {
+    let lines = Lines::new(settings.seed, &settings.links);
+    Region {
+        settings: settings.clone(),
+        first,
+        actors: Vec::new(),
+        calendar: Calendar::new(lines.shortest_micros()),
+        lines,
+        outbox: Vec::new(),
+        work: work.clone(),
+        payloads: Randomness::new(settings.seed, Purpose::Payload),
+        ledger: Ledger::new(settings.peers),
+        audit: Audit::default(),
+        invariants: invariant::all(settings.peers),
+        violations: Vec::new(),
+        violation_count: 0,
+        published: Vec::new(),
+        cutting: None,
+        now: Time::ZERO,
+        closes: Time::ZERO,
+        soon: Vec::new(),
+        taken: Vec::new(),
+        outputs: Vec::new(),
     }
 }
 
