@@ -23,9 +23,11 @@ const DELAY_MAX_S = 6;
 const DELAY_STEP_S = 0.25;
 // After so long without a stall the delay becomes a step shorter again.
 const QUIET_S = 60;
-// Playing is at most so much faster or slower than the stream.
+// Playing is so much faster or slower than the stream when it is a little off, and when it is far off.
 const RATE_GENTLE = 0.05;
 const RATE_BRISK = 0.1;
+// So far off is far.
+const FAR_S = 0.5;
 // An error within the dead band is let be.
 const DEAD_BAND_S = 0.08;
 // An error above this is jumped over: after a stall, and at any other time.
@@ -304,7 +306,7 @@ class Player {
     }
     const away = Math.abs(error);
     const settled = video.playbackRate === 1 ? away < DEAD_BAND_S : away < DEAD_BAND_S / 4;
-    const by = away > 1 ? RATE_BRISK : RATE_GENTLE;
+    const by = away > FAR_S ? RATE_BRISK : RATE_GENTLE;
     video.playbackRate = settled ? 1 : error > 0 ? 1 + by : 1 - by;
   }
 

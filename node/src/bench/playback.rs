@@ -16,6 +16,10 @@ use tracing::info;
 const MID_STREAM: Duration = Duration::from_secs(8);
 /// How long a page may take to its first picture.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(30);
+/// A player that is no farther off its delay, in milliseconds, has settled.
+const SETTLED_MS: f64 = 100.0;
+/// How long a player may take to settle.
+const SETTLING: Duration = Duration::from_secs(20);
 /// Notes when the first picture of any video in a page is there.
 const NOTE_FIRST_PICTURE: &str = "document.addEventListener('loadeddata', () => { window.firstPicture ??= performance.now(); }, true);";
 
@@ -119,6 +123,7 @@ impl Played {
 /// What the player in the page says of itself.
 #[derive(Debug, Deserialize)]
 struct State {
+    behind_ms: Option<f64>,
     live_delay_ms: Option<f64>,
     stalls: u64,
     stalled_ms: u64,
@@ -253,9 +258,18 @@ async fn play(
     seconds: u64,
 ) -> Result<Played, Failure> {
     let page = mount(browser, base, delay_ms).await?;
-    // Beginning is measured elsewhere.
-    sleep(Duration::from_secs(2)).await;
-    let before = state(browser, &page).await?;
+    let begun = tokio::time::Instant::now();
+    // Beginning is measured elsewhere; a node that has just begun to receive has nothing older to begin with.
+    let before = loop {
+        sleep(Duration::from_secs(1)).await;
+        let state = state(browser, &page).await?;
+        let off = state
+            .behind_ms
+            .map(|behind| (behind - f64::from(delay_ms)).abs());
+        if off.is_some_and(|off| off < SETTLED_MS) || begun.elapsed() > SETTLING {
+            break state;
+        }
+    };
     let begun = tokio::time::Instant::now();
     let mut live_delays = Vec::new();
     let mut now = state(browser, &page).await?;
