@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Which fault model clusters agree under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultModel {
     /// Safe always, live when messages arrive in time; fewer than a third of a cluster faulty.

@@ -8,12 +8,14 @@ mod interrupt;
 mod json;
 mod learn;
 mod open;
+mod open_range;
 mod predict;
 mod privacy;
 mod process;
 mod report;
 mod seeds;
 mod simulate;
+mod torture;
 
 use clap::{Parser, Subcommand};
 use std::{error::Error, process::ExitCode};
@@ -42,6 +44,7 @@ enum Command {
     Predict(Box<predict::Arguments>),
     Report(Box<report::Arguments>),
     Simulate(Box<simulate::Arguments>),
+    Torture(Box<torture::Arguments>),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(*arguments),
         Command::Report(arguments) => report::run(*arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),
+        Command::Torture(arguments) => torture::run(*arguments),
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("hamlet-lab: {problem}");

@@ -30,6 +30,7 @@ pub mod message;
 pub mod random;
 pub mod scene;
 pub mod settings;
+pub mod torture;
 pub mod uplink;
 pub mod world;
 

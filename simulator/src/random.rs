@@ -28,6 +28,8 @@ pub enum Purpose {
     Jitter,
     /// The loss of a message.
     Loss,
+    /// Everything in a torture of agreement.
+    Torture,
 }
 
 /// The random numbers of one world that serve one purpose.

@@ -1,0 +1,265 @@
+//! The executed part of the log: the application's state, what makes commands run once, and what others need
+//! in order to follow.
+
+use crate::{
+    application::{Application, BadSnapshot},
+    block::{BlockId, SoundBlock},
+    certificate::{Certificate, Claim},
+    command::{COMMAND_WINDOW, CommandId},
+    epoch::{Epoch, Height},
+    hash::{Domain, Hash},
+    message::{MAX_PIECES, PIECE_BYTES},
+    mutant::Mutant,
+    outcome::{self, MAX_OUTCOME_BYTES, Outcome},
+    vote::Seal,
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A block that was executed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Executed {
+    pub block: SoundBlock,
+    pub outcomes: Vec<Outcome>,
+    pub seal: Seal,
+    /// What committed it, unless a later block did.
+    pub certificate: Option<Certificate>,
+}
+
+/// A state with the hashes of its pieces.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Snapshot {
+    pub height: Height,
+    pub bytes: Bytes,
+    pub pieces: Vec<Hash>,
+}
+
+/// A snapshot that a quorum sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SealedSnapshot {
+    pub snapshot: Snapshot,
+    pub seal: Certificate,
+}
+
+/// What a snapshot's bytes hold.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    tip: BlockId,
+    window: Vec<(Height, Vec<CommandId>)>,
+    application: Vec<u8>,
+}
+
+/// The executed part of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Log<A> {
+    pub application: A,
+    /// The last block that was executed.
+    tip: BlockId,
+    /// What proves that the tip is committed; none at the epoch's start.
+    tip_certificate: Option<Certificate>,
+    /// Ids of the commands executed in the last [`COMMAND_WINDOW`] heights.
+    window: VecDeque<(Height, Vec<CommandId>)>,
+    executed_at: BTreeMap<CommandId, Height>,
+    /// The blocks executed since the base, and a window's worth before it.
+    recent: VecDeque<Executed>,
+    /// What the log begins with.
+    base: Option<SealedSnapshot>,
+    /// A snapshot that is not sealed yet.
+    candidate: Option<Snapshot>,
+}
+
+impl<A: Application> Log<A> {
+    pub fn new(epoch: &Epoch, application: A) -> Log<A> {
+        Log {
+            application,
+            tip: BlockId::start(epoch),
+            tip_certificate: None,
+            window: VecDeque::new(),
+            executed_at: BTreeMap::new(),
+            recent: VecDeque::new(),
+            base: None,
+            candidate: None,
+        }
+    }
+
+    pub fn tip(&self) -> BlockId {
+        self.tip
+    }
+
+    pub fn height(&self) -> Height {
+        self.tip.height
+    }
+
+    pub fn tip_certificate(&self) -> Option<&Certificate> {
+        self.tip_certificate.as_ref()
+    }
+
+    pub fn base(&self) -> Option<&SealedSnapshot> {
+        self.base.as_ref()
+    }
+
+    /// The height at which a command was executed, if that was within the window.
+    pub fn executed_at(&self, command: &CommandId) -> Option<Height> {
+        self.executed_at.get(command).copied()
+    }
+
+    /// What was executed at a height, if that was not too long ago.
+    pub fn at(&self, height: Height) -> Option<&Executed> {
+        let first = self.recent.front()?.block.id().height;
+        self.recent
+            .get(usize::try_from(height.checked_sub(first)?).ok()?)
+    }
+
+    /// What was executed after a height, if none of it is forgotten.
+    pub fn after(&self, height: Height) -> Option<impl Iterator<Item = &Executed>> {
+        let first =
+            (self.recent.front()).map_or(self.height() + 1, |first| first.block.id().height);
+        let skip = usize::try_from((height + 1).checked_sub(first)?).ok()?;
+        Some(self.recent.iter().skip(skip))
+    }
+
+    /// Executes the block after the tip (R8, R10).
+    pub fn execute(
+        &mut self,
+        epoch: &Epoch,
+        block: SoundBlock,
+        certificate: Option<Certificate>,
+    ) -> &Executed {
+        let id = block.id();
+        let mut outcomes = Vec::new();
+        for (command, text) in block.command_ids().iter().zip(&block.block().commands) {
+            let again =
+                self.executed_at.contains_key(command) && !epoch.mutants.has(Mutant::ExecuteTwice);
+            let in_time = text.expires >= id.height
+                && text.expires <= id.height.saturating_add(COMMAND_WINDOW);
+            if again || !in_time {
+                continue;
+            }
+            let mut answer = self.application.execute(id.height, &text.payload);
+            answer.truncate(MAX_OUTCOME_BYTES);
+            self.executed_at.insert(*command, id.height);
+            outcomes.push(Outcome {
+                command: *command,
+                height: id.height,
+                answer: answer.into(),
+            });
+        }
+        let ids = outcomes.iter().map(|outcome| outcome.command).collect();
+        self.window.push_back((id.height, ids));
+        while (self.window.front()).is_some_and(|(height, _)| height + COMMAND_WINDOW < id.height) {
+            for command in self.window.pop_front().into_iter().flat_map(|(_, ids)| ids) {
+                self.executed_at.remove(&command);
+            }
+        }
+        self.tip = id;
+        self.tip_certificate.clone_from(&certificate);
+        let state = epoch.has_snapshot(id.height).then(|| self.take_snapshot());
+        let seal = Seal {
+            block: id,
+            outcomes: outcome::root(&outcomes),
+            state,
+        };
+        self.recent.push_back(Executed {
+            block,
+            outcomes,
+            seal,
+            certificate,
+        });
+        &self.recent[self.recent.len() - 1]
+    }
+
+    fn take_snapshot(&mut self) -> Hash {
+        let content = Content {
+            tip: self.tip,
+            window: self.window.iter().cloned().collect(),
+            application: self.application.snapshot(),
+        };
+        let bytes = bincode::serde::encode_to_vec(&content, bincode::config::standard());
+        let snapshot = Snapshot::new(self.tip.height, bytes.unwrap_or_default().into());
+        let root = state_root(&snapshot.pieces);
+        // A state that is too large to be sent in pieces is sealed, but cannot be what others start from.
+        self.candidate = (snapshot.pieces.len() <= MAX_PIECES).then_some(snapshot);
+        root
+    }
+
+    /// Takes a seal of the candidate: the log begins there now, and what came long before it is forgotten.
+    /// Whether that was so.
+    pub fn seal_candidate(&mut self, seal: &Certificate) -> bool {
+        let Claim::Sealed(sealed) = seal.claim else {
+            return false;
+        };
+        let fits = |snapshot: &mut Snapshot| {
+            snapshot.height == sealed.height() && Some(state_root(&snapshot.pieces)) == sealed.state
+        };
+        let Some(snapshot) = self.candidate.take_if(fits) else {
+            return false;
+        };
+        let keep = snapshot.height.saturating_sub(COMMAND_WINDOW);
+        while (self.recent.front()).is_some_and(|first| first.block.id().height <= keep) {
+            self.recent.pop_front();
+        }
+        self.base = Some(SealedSnapshot {
+            snapshot,
+            seal: seal.clone(),
+        });
+        true
+    }
+
+    /// Goes to the state of a snapshot whose seal and pieces were checked.
+    pub fn restore(&mut self, snapshot: Snapshot, seal: Certificate) -> Result<(), BadSnapshot> {
+        let Claim::Sealed(sealed) = seal.claim else {
+            return Err(BadSnapshot);
+        };
+        let decoded = bincode::serde::decode_from_slice::<Content, _>(
+            &snapshot.bytes,
+            bincode::config::standard(),
+        );
+        let (content, _) = decoded.map_err(|_| BadSnapshot)?;
+        if content.tip != sealed.block {
+            return Err(BadSnapshot);
+        }
+        self.application.restore(&content.application)?;
+        self.tip = content.tip;
+        self.tip_certificate = Some(seal.clone());
+        self.executed_at = (content.window.iter())
+            .flat_map(|(height, ids)| ids.iter().map(|id| (*id, *height)))
+            .collect();
+        self.window = content.window.into();
+        self.recent.clear();
+        self.candidate = None;
+        self.base = Some(SealedSnapshot { snapshot, seal });
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// The snapshot of these bytes.
+    pub fn new(height: Height, bytes: Bytes) -> Snapshot {
+        let pieces = bytes
+            .chunks(PIECE_BYTES)
+            .map(|piece| Domain::Piece.hash(piece))
+            .collect();
+        Snapshot {
+            height,
+            bytes,
+            pieces,
+        }
+    }
+
+    /// One piece.
+    pub fn piece(&self, index: u32) -> Option<Bytes> {
+        let start = usize::try_from(index).ok()?.checked_mul(PIECE_BYTES)?;
+        let end = (start + PIECE_BYTES).min(self.bytes.len());
+        (start < end).then(|| self.bytes.slice(start..end))
+    }
+}
+
+/// What a seal says of a state: the hash of the hashes of its pieces.
+pub(crate) fn state_root(pieces: &[Hash]) -> Hash {
+    let mut hasher = Domain::State.hasher();
+    for piece in pieces {
+        hasher.update(&piece.0);
+    }
+    Hash(*hasher.finalize().as_bytes())
+}

@@ -1,0 +1,101 @@
+//! Rules broken on purpose, one at a time, to show that the torture notices.
+//!
+//! Without the feature `mutants` no rule can be broken: [`Mutants::has`] is constantly false and the compiler
+//! removes what depends on it.
+
+/// A broken rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mutant {
+    /// A quorum has one member too few.
+    SmallQuorum,
+    /// A quorum of first votes commits at once, instead of all.
+    FastQuorum,
+    /// R2: a second proposal of a leader gets a second first vote.
+    VoteTwice,
+    /// R2: a block is voted for although views between it and its parent are not nullified.
+    SkipNullifications,
+    /// R4: who voted for a block abandons it without proof that it cannot be committed.
+    AbandonFreely,
+    /// R5: a single first vote is reason enough to support a block.
+    SupportFreely,
+    /// R6: who gave up a view finalizes all the same.
+    FinalizeAlways,
+    /// R10: commands are executed as often as they are in the log.
+    ExecuteTwice,
+    /// R12: what a helper sends is believed without a certificate.
+    TrustHelpers,
+    /// R13: votes are sent and not recorded.
+    ForgetVotes,
+    /// R13: votes are recorded but sent before the disk has them.
+    SendFirst,
+    /// Signatures of votes are not checked before they go into certificates.
+    TrustVotes,
+    /// Certificates that others send are not checked.
+    TrustCertificates,
+    /// Certificates do not say which epoch they are of.
+    AnyEpoch,
+    /// A member's first and second vote both count in one certificate.
+    CountTwice,
+    /// R9: nothing is repeated.
+    NeverRepeat,
+    /// R9: nobody is helped to a later view.
+    NeverHelp,
+    /// Time-outs do not grow.
+    FixedTimeout,
+    /// R3: one member that gives up a view makes all give it up.
+    GiveUpWithOne,
+    /// R4: who voted never abandons.
+    NeverAbandon,
+    /// R5: nobody supports a block.
+    NeverSupport,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Mutant; 21] = [
+        Mutant::SmallQuorum,
+        Mutant::FastQuorum,
+        Mutant::VoteTwice,
+        Mutant::SkipNullifications,
+        Mutant::AbandonFreely,
+        Mutant::SupportFreely,
+        Mutant::FinalizeAlways,
+        Mutant::ExecuteTwice,
+        Mutant::TrustHelpers,
+        Mutant::ForgetVotes,
+        Mutant::SendFirst,
+        Mutant::TrustVotes,
+        Mutant::TrustCertificates,
+        Mutant::AnyEpoch,
+        Mutant::CountTwice,
+        Mutant::NeverRepeat,
+        Mutant::NeverHelp,
+        Mutant::FixedTimeout,
+        Mutant::GiveUpWithOne,
+        Mutant::NeverAbandon,
+        Mutant::NeverSupport,
+    ];
+}
+
+/// Which rule is broken, if any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mutants(#[cfg(feature = "mutants")] Option<Mutant>);
+
+#[cfg(feature = "mutants")]
+impl Mutants {
+    /// One broken rule.
+    pub const fn one(mutant: Mutant) -> Mutants {
+        Mutants(Some(mutant))
+    }
+
+    pub(crate) fn has(self, mutant: Mutant) -> bool {
+        self.0 == Some(mutant)
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+impl Mutants {
+    pub(crate) const fn has(self, _mutant: Mutant) -> bool {
+        false
+    }
+}

@@ -1,0 +1,178 @@
+//! R10: commands on their way into the log, and clients that wait for them.
+
+use super::Replica;
+use crate::{
+    application::Application,
+    command::{COMMAND_WINDOW, Command, CommandId},
+    identity::PeerId,
+    io::{Output, Refusal, Reply},
+    member::Member,
+    message::{MAX_COMMANDS, MAX_TAIL_BYTES, Message},
+};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// The most commands whose outcome one client waits for.
+const MAX_WAITING_OF_A_CLIENT: usize = 64;
+/// The most outcomes that clients wait for in sum.
+const MAX_WAITING: usize = 1024;
+
+/// Clients that wait for outcomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Waiters {
+    by_command: BTreeMap<CommandId, Vec<PeerId>>,
+    count: BTreeMap<PeerId, usize>,
+    sum: usize,
+}
+
+impl Waiters {
+    /// Notes that a client waits for a command, if it may.
+    fn add(&mut self, command: CommandId, client: PeerId) -> bool {
+        let waiting = self.by_command.entry(command).or_default();
+        if waiting.contains(&client) {
+            return true;
+        }
+        let count = self.count.entry(client).or_default();
+        let may = *count < MAX_WAITING_OF_A_CLIENT && self.sum < MAX_WAITING;
+        if may {
+            waiting.push(client);
+            *count += 1;
+            self.sum += 1;
+        } else {
+            if waiting.is_empty() {
+                self.by_command.remove(&command);
+            }
+            self.count.retain(|_, count| *count > 0);
+        }
+        may
+    }
+
+    pub fn contains(&self, command: &CommandId) -> bool {
+        self.by_command.contains_key(command)
+    }
+
+    /// Those who waited for a command; they do not any more.
+    pub fn take(&mut self, command: &CommandId) -> Vec<PeerId> {
+        let clients = self.by_command.remove(command).unwrap_or_default();
+        self.sum -= clients.len();
+        for client in &clients {
+            if let Some(count) = self.count.get_mut(client) {
+                *count -= 1;
+            }
+        }
+        self.count.retain(|_, count| *count > 0);
+        clients
+    }
+}
+
+impl<A: Application> Replica<A> {
+    /// This member's own commands.
+    pub(super) fn on_submit(&mut self, payloads: Vec<Bytes>) {
+        let mut accepted = Vec::new();
+        for payload in payloads {
+            let command = Command {
+                expires: self.log.height() + COMMAND_WINDOW,
+                payload,
+            };
+            let id = command.id();
+            match self.accept(id, &command, self.me) {
+                Ok(true) => accepted.push(command),
+                Ok(false) => {}
+                Err(why) => self.outbox.push(Output::Rejected { command: id, why }),
+            }
+        }
+        self.hand_on(accepted);
+    }
+
+    /// A command of a peer outside.
+    pub(super) fn on_client(&mut self, client: PeerId, command: Command) {
+        let id = command.id();
+        let executed = self.log.executed_at(&id);
+        if executed.is_none() {
+            match self.accept(id, &command, self.me) {
+                Ok(true) => self.hand_on(vec![command]),
+                Ok(false) => {}
+                Err(why) => return self.refuse(client, id, why),
+            }
+        }
+        if !self.waiters.add(id, client) {
+            return self.refuse(client, id, Refusal::Full);
+        }
+        if let Some(height) = executed {
+            self.await_seal(height);
+        }
+    }
+
+    fn refuse(&mut self, client: PeerId, command: CommandId, why: Refusal) {
+        let height = self.log.height();
+        self.outbox.push(Output::Reply {
+            client,
+            reply: Reply::Refused {
+                command,
+                why,
+                height,
+            },
+        });
+    }
+
+    /// Commands that a fellow member hands on.
+    pub(super) fn on_commands(&mut self, from: Member, commands: &[Command]) {
+        for command in commands {
+            // What does not fit is said again by whoever wants it.
+            let _ = self.accept(command.id(), command, from);
+        }
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        id: CommandId,
+        command: &Command,
+        from: Member,
+    ) -> Result<bool, Refusal> {
+        if self.log.executed_at(&id).is_some() {
+            return Ok(false);
+        }
+        let new = self.pool.add(id, command, from, self.log.height())?;
+        self.timing.fresh |= new;
+        Ok(new)
+    }
+
+    /// Hands commands to all, unless they go into a block of this member's right away.
+    fn hand_on(&mut self, mut commands: Vec<Command>) {
+        self.propose();
+        if let Some(block) = (self.views.get(&self.view)).and_then(|open| open.proposal.as_ref())
+            && self.epoch.leader(self.view) == self.me
+        {
+            let taken: std::collections::BTreeSet<_> = block.command_ids().iter().collect();
+            commands.retain(|command| !taken.contains(&command.id()));
+        }
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for command in commands {
+            if batch.len() == MAX_COMMANDS || bytes + command.size() > MAX_TAIL_BYTES {
+                self.send_all(Message::Commands(std::mem::take(&mut batch)));
+                bytes = 0;
+            }
+            bytes += command.size();
+            batch.push(command);
+        }
+        if !batch.is_empty() {
+            self.send_all(Message::Commands(batch));
+        }
+    }
+
+    /// Gives up commands whose height has passed.
+    pub(super) fn expire_commands(&mut self) {
+        for (command, from) in self.pool.expire(self.log.height()) {
+            for client in self.waiters.take(&command) {
+                self.refuse(client, command, Refusal::Expired);
+            }
+            if from == self.me {
+                self.outbox.push(Output::Rejected {
+                    command,
+                    why: Refusal::Expired,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! R11: seals, from which outsiders and newcomers know what is committed.
+
+use super::{Replica, certify::Purpose};
+use crate::{
+    application::Application,
+    certificate::{Certificate, Claim},
+    check::Item,
+    epoch::Height,
+    io::{Output, Reply},
+    log::Executed,
+    member::{Member, MemberSet},
+    message::Message,
+    outcome::{Outcome, OutcomeProof},
+    storage::Record,
+    view::OpenView,
+    vote::{SignedVote, Vote},
+};
+use std::collections::BTreeMap;
+
+/// The most heights whose seals are collected at a time; the lowest go first.
+const MAX_WANTED: usize = 64;
+/// How often a seal is asked for before it is given up.
+const MAX_REQUESTS: u32 = 16;
+/// The most seals that are kept for clients who ask again.
+const MAX_KEPT: usize = 64;
+
+/// Seals on their way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Seals {
+    /// Shares, by height; what a view is to votes.
+    shares: BTreeMap<Height, OpenView>,
+    /// Heights whose seals are asked for, and how often they were.
+    wanted: BTreeMap<Height, u32>,
+    kept: BTreeMap<Height, Certificate>,
+}
+
+impl Seals {
+    pub fn are_wanted(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+}
+
+impl<A: Application> Replica<A> {
+    fn share(&self, height: Height) -> Option<SignedVote> {
+        let vote = Vote::Seal(self.log.at(height)?.seal);
+        Some(SignedVote::new(vote, &self.epoch, &*self.signer))
+    }
+
+    /// After executing a height with a snapshot: sends the own share to all.
+    pub(super) fn seal(&mut self, height: Height) {
+        self.want_seal(height);
+        if let Some(share) = self.share(height).filter(|_| !self.recovering) {
+            self.send_all(Message::Vote(share));
+        }
+    }
+
+    fn want_seal(&mut self, height: Height) {
+        self.seals.wanted.insert(height, 0);
+        while self.seals.wanted.len() > MAX_WANTED {
+            if let Some((lowest, _)) = self.seals.wanted.pop_first() {
+                self.seals.shares.remove(&lowest);
+            }
+        }
+        let me = self.me;
+        if let Some(share) = self.share(height) {
+            let shares = self.seals.shares.entry(height).or_default();
+            shares.accept(me, share.vote, share.signature);
+            self.certify_seal(height);
+        }
+    }
+
+    pub(super) fn wants_seal(&self, height: Height) -> bool {
+        self.seals.wanted.contains_key(&height)
+    }
+
+    /// Asks for the seals of the heights with outcomes that clients wait for.
+    pub(super) fn await_outcomes(&mut self, outcomes: &[Outcome]) {
+        let awaited = (outcomes.iter()).find(|outcome| self.waiters.contains(&outcome.command));
+        if let Some(outcome) = awaited {
+            self.await_seal(outcome.height);
+        }
+    }
+
+    pub(super) fn await_seal(&mut self, height: Height) {
+        if let Some(seal) = self.seals.kept.get(&height).cloned() {
+            return self.answer_clients(height, &seal);
+        }
+        self.want_seal(height);
+        if self.seals.wanted.contains_key(&height) {
+            self.send_all(Message::RequestSeal(height));
+        }
+    }
+
+    /// R9 for seals.
+    pub(super) fn request_seals(&mut self) {
+        self.seals.wanted.retain(|_, requests| {
+            *requests += 1;
+            *requests <= MAX_REQUESTS
+        });
+        let heights: Vec<Height> = self.seals.wanted.keys().copied().collect();
+        for height in heights {
+            let heard = (self.share(height))
+                .and_then(|share| {
+                    let shares = self.seals.shares.get(&height)?;
+                    shares.tally(share.vote).map(|tally| tally.heard())
+                })
+                .unwrap_or(MemberSet::EMPTY);
+            self.send(
+                self.epoch.all().without(heard),
+                Message::RequestSeal(height),
+            );
+        }
+    }
+
+    pub(super) fn on_request_seal(&mut self, from: Member, height: Height) {
+        let known = (self.seals.kept.get(&height))
+            .or(self.log.base().map(|base| &base.seal))
+            .filter(|seal| matches!(seal.claim, Claim::Sealed(seal) if seal.height() == height));
+        let answer = match known {
+            Some(seal) => Some(Message::Certificates(vec![seal.clone()])),
+            None => self.share(height).map(Message::Vote),
+        };
+        let interval = self.settings.delay / 8;
+        if let Some(answer) = answer
+            && self.peers.take_token(from, self.now, interval)
+        {
+            self.send(MemberSet::one(from), answer);
+        }
+    }
+
+    pub(super) fn on_share(&mut self, from: Member, signed: SignedVote) {
+        let Vote::Seal(seal) = signed.vote else {
+            return;
+        };
+        let height = seal.height();
+        let tip = self.log.height();
+        let ahead = height > tip
+            && self.epoch.has_snapshot(height)
+            && height <= tip.saturating_add(2 * self.epoch.terms().snapshot_every);
+        if !ahead && !self.seals.wanted.contains_key(&height) {
+            return;
+        }
+        let shares = self.seals.shares.entry(height).or_default();
+        let (new, contradiction) = shares.hear(from, signed);
+        if let Some((first, second)) = contradiction {
+            let items = [first, second].map(|signed| Item {
+                member: from,
+                vote: signed.vote,
+                signature: signed.signature,
+            });
+            self.check(items.to_vec(), Purpose::Evidence);
+        }
+        if new {
+            self.certify_seal(height);
+        }
+    }
+
+    pub(super) fn on_checked_shares(&mut self, items: &[Item], valid: &[bool]) {
+        for (item, valid) in items.iter().zip(valid) {
+            let Vote::Seal(seal) = item.vote else {
+                continue;
+            };
+            let Some(shares) = self.seals.shares.get_mut(&seal.height()) else {
+                continue;
+            };
+            if *valid {
+                shares.accept(item.member, item.vote, item.signature);
+            } else {
+                shares.refuse(item.member, item.vote);
+            }
+            self.certify_seal(seal.height());
+        }
+    }
+
+    /// Makes the seal of a height that this member executed, if enough others say the same.
+    fn certify_seal(&mut self, height: Height) {
+        let Some(vote) = self
+            .log
+            .at(height)
+            .map(|executed| Vote::Seal(executed.seal))
+        else {
+            return;
+        };
+        let Vote::Seal(seal) = vote else {
+            return;
+        };
+        let claim = Claim::Sealed(seal);
+        let Some(shares) = self.seals.shares.get_mut(&height) else {
+            return;
+        };
+        if let Some(certificate) = shares.certify(claim, &self.epoch) {
+            self.on_seal(height, certificate);
+        } else if shares.suffices(claim, &self.epoch, false) {
+            let items = shares.take_waiting(|waiting| waiting == vote);
+            self.check(items, Purpose::Shares);
+        }
+    }
+
+    /// A valid seal of a height that this member executed.
+    pub(super) fn on_seal(&mut self, height: Height, seal: Certificate) {
+        let own = self.log.at(height).map(|executed| executed.seal);
+        if own.map(Claim::Sealed) != Some(seal.claim) {
+            return;
+        }
+        self.seals.wanted.remove(&height);
+        self.seals.shares.remove(&height);
+        self.answer_clients(height, &seal);
+        if self.log.seal_candidate(&seal) {
+            self.must_rewrite = true;
+        }
+        self.seals.kept.insert(height, seal);
+        while self.seals.kept.len() > MAX_KEPT {
+            self.seals.kept.pop_first();
+        }
+    }
+
+    fn answer_clients(&mut self, height: Height, seal: &Certificate) {
+        let outcomes =
+            (self.log.at(height)).map_or(&[][..], |executed: &Executed| &executed.outcomes);
+        for (index, outcome) in outcomes.iter().enumerate() {
+            for client in self.waiters.take(&outcome.command) {
+                let Some(proof) = OutcomeProof::new(outcomes, index, seal.clone()) else {
+                    continue;
+                };
+                self.outbox.push(Output::Reply {
+                    client,
+                    reply: Reply::Outcome(Box::new(proof)),
+                });
+            }
+        }
+    }
+
+    /// Begins the records anew with the last sealed snapshot.
+    pub(super) fn rewrite(&mut self) {
+        let Some(base) = self.log.base() else {
+            return;
+        };
+        let mut records = vec![Record::Base {
+            seal: base.seal.clone(),
+            snapshot: base.snapshot.bytes.to_vec(),
+        }];
+        for executed in self.log.after(base.snapshot.height).into_iter().flatten() {
+            records.push(Record::Block(executed.block.block().clone()));
+            records.extend(executed.certificate.clone().map(Record::Certificate));
+        }
+        records.extend(
+            self.blocks
+                .values()
+                .map(|block| Record::Block(block.block().clone())),
+        );
+        for open in self.views.values() {
+            records.extend(open.own.votes.iter().copied().map(Record::Vote));
+            let certificates = open.notarized.iter().chain(&open.nullified);
+            records.extend(certificates.cloned().map(Record::Certificate));
+        }
+        records.extend(self.target.clone().map(Record::Certificate));
+        self.framing.restart();
+        let bytes = records
+            .iter()
+            .map(|record| self.framing.frame(record))
+            .collect();
+        self.outputs.push_back(Output::Rewrite(bytes));
+    }
+}

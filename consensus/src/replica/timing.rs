@@ -1,0 +1,249 @@
+//! R3 and R9: time-outs, repetition and beats.
+
+use super::Replica;
+use crate::{
+    application::Application,
+    certificate::Certificate,
+    epoch::View,
+    io::Output,
+    member::{Member, MemberSet},
+    message::{MAX_CERTIFICATES, MAX_COMMANDS, MAX_TAIL_BYTES, Message, Status},
+    mutant::Mutant,
+    time::Time,
+    vote::SignedVote,
+};
+use std::time::Duration;
+
+/// What happens when.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Timing {
+    entered: Time,
+    /// When the view is given up.
+    deadline: Option<Time>,
+    /// When what was said is said again.
+    repeat: Option<Time>,
+    /// When the next beat is due.
+    beat: Time,
+    /// When a leader proposes an empty block to get those before it committed.
+    late: Option<Time>,
+    /// When the driver was asked to wake this member.
+    alarm: Time,
+    /// Time-outs are doubled so many times.
+    level: u32,
+    /// Views that ran out since the last commit.
+    ran_out: usize,
+    /// Leaders whose last proposal did not come in time.
+    suspected: MemberSet,
+    /// Whether something changed that may be a reason to propose.
+    pub fresh: bool,
+}
+
+impl Timing {
+    pub fn new(now: Time) -> Timing {
+        Timing {
+            entered: now,
+            deadline: None,
+            repeat: None,
+            beat: now,
+            late: None,
+            alarm: Time::NEVER,
+            level: 0,
+            ran_out: 0,
+            suspected: MemberSet::EMPTY,
+            fresh: true,
+        }
+    }
+
+    pub fn entered(&mut self, now: Time) {
+        self.entered = now;
+        self.deadline = None;
+        self.repeat = None;
+        self.late = None;
+        self.fresh = true;
+    }
+
+    pub fn is_late(&self, now: Time) -> bool {
+        self.late.is_some_and(|late| now >= late)
+    }
+
+    pub fn trust(&mut self, leader: Member) {
+        self.suspected.remove(leader);
+    }
+
+    pub fn committed(&mut self) {
+        self.level = self.level.saturating_sub(1);
+        self.ran_out = 0;
+    }
+}
+
+impl<A: Application> Replica<A> {
+    fn timeout(&self) -> Duration {
+        let level = if self.epoch.mutants.has(Mutant::FixedTimeout) {
+            0
+        } else {
+            self.timing.level.min(20)
+        };
+        (self.settings.delay * 3 * (1 << level)).min(self.settings.timeout_max)
+    }
+
+    /// Whether there is anything to decide, as far as this member knows.
+    fn is_busy(&mut self) -> bool {
+        !self.pool.is_empty() || self.target.is_some() || self.is_unsettled()
+    }
+
+    /// R3 and R9, as far as they are due.
+    pub(super) fn keep_time(&mut self) {
+        let busy = self.is_busy();
+        let timeout = self.timeout();
+        if !busy {
+            self.timing.deadline = None;
+            self.timing.late = None;
+        } else if self.timing.deadline.is_none() {
+            self.timing.deadline = Some(self.now + timeout);
+            self.timing.late = Some(self.now + timeout / 3);
+        }
+        if busy || self.seals.are_wanted() {
+            self.timing.repeat.get_or_insert(self.now + timeout);
+        } else {
+            self.timing.repeat = None;
+        }
+        self.watch_view(busy);
+        if self.now >= self.timing.beat {
+            self.timing.beat = self.now + self.settings.beat;
+            self.send_status(self.epoch.all(), busy);
+        }
+        if self.timing.repeat.is_some_and(|repeat| self.now >= repeat) {
+            self.timing.repeat = Some(self.now + timeout);
+            if !self.epoch.mutants.has(Mutant::NeverRepeat) {
+                self.repeat(busy);
+            }
+        }
+    }
+
+    /// R3: gives up the view if its time is over, its leader is suspected, or `f + 1` members gave it up.
+    fn watch_view(&mut self, busy: bool) {
+        let open = self.views.get(&self.view);
+        if open.is_some_and(|open| open.given_up) {
+            return;
+        }
+        let leader = self.epoch.leader(self.view);
+        let proposed = open.is_some_and(|open| open.proposal.is_some());
+        let enough = if self.epoch.mutants.has(Mutant::GiveUpWithOne) {
+            1
+        } else {
+            self.epoch.honest()
+        };
+        let others = open.is_some_and(|open| open.gave_up().len() >= enough);
+        let over = self
+            .timing
+            .deadline
+            .is_some_and(|deadline| self.now >= deadline);
+        if over {
+            if !proposed && leader != self.me {
+                self.timing.suspected.insert(leader);
+            }
+            self.timing.ran_out += 1;
+            if self.timing.ran_out > self.epoch.faults() {
+                self.timing.ran_out = 0;
+                self.timing.level = (self.timing.level + 1).min(20);
+            }
+        }
+        if over || others || (busy && !proposed && self.timing.suspected.contains(leader)) {
+            self.give_up();
+        }
+    }
+
+    /// R9: says again what may not have been heard.
+    fn repeat(&mut self, busy: bool) {
+        self.send_status(self.epoch.all(), busy);
+        for signed in self.open_votes() {
+            self.send_vote(signed);
+        }
+        let commands = self.pool.oldest(MAX_COMMANDS, MAX_TAIL_BYTES);
+        if !commands.is_empty() {
+            self.send_all(Message::Commands(commands));
+        }
+        self.request_seals();
+    }
+
+    /// This member's votes in its view, and in that of the last block that is not committed.
+    fn open_votes(&self) -> Vec<SignedVote> {
+        let last = (self.views.iter().rev()).find(|(_, open)| open.notarized_block().is_some());
+        let views = last.map(|(view, _)| *view).into_iter().chain([self.view]);
+        views
+            .filter_map(|view| self.views.get(&view))
+            .flat_map(|open| open.own.votes.iter().copied())
+            .collect()
+    }
+
+    fn send_status(&mut self, to: MemberSet, stuck: bool) {
+        let status = Status {
+            view: self.view,
+            height: self.log.height(),
+            stuck,
+        };
+        self.send(to, Message::Status(status));
+    }
+
+    /// R9: helps a member that is behind, and asks for help if this one is.
+    pub(super) fn on_status(&mut self, from: Member, status: Status) {
+        self.peers.set_status(from, status);
+        let height = self.log.height();
+        if status.height > height {
+            self.catch_up.heard_of(status.height, self.now);
+        }
+        let level = (status.height, status.view) == (height, self.view);
+        if (level && !status.stuck)
+            || !self
+                .peers
+                .may_answer(from, self.now, self.settings.delay / 2)
+        {
+            return;
+        }
+        if level {
+            let votes = self.open_votes();
+            for signed in votes {
+                self.send(MemberSet::one(from), Message::Vote(signed));
+            }
+        } else if status.height == height && status.view < self.view {
+            if self.epoch.mutants.has(Mutant::NeverHelp) {
+                return;
+            }
+            let certificates = self.certificates_from(status.view);
+            self.send(MemberSet::one(from), Message::Certificates(certificates));
+        } else {
+            self.send_status(MemberSet::one(from), false);
+        }
+    }
+
+    /// Certificates that lead from this view on, the latest one last.
+    fn certificates_from(&self, view: View) -> Vec<Certificate> {
+        (self.views.range(view..))
+            .filter_map(|(_, open)| open.notarized.first().or(open.nullified.as_ref()))
+            .take(MAX_CERTIFICATES)
+            .cloned()
+            .collect()
+    }
+
+    /// Asks to be woken when something is due.
+    pub(super) fn set_alarm(&mut self) {
+        let next = [
+            self.timing.deadline.filter(|_| !self.has_given_up()),
+            self.timing
+                .late
+                .filter(|late| self.epoch.leader(self.view) == self.me && *late > self.now),
+            self.timing.repeat,
+            self.catch_up.due(&self.settings),
+            Some(self.timing.beat),
+        ];
+        let next = next.into_iter().flatten().min().unwrap_or(Time::NEVER);
+        if next != self.timing.alarm {
+            self.timing.alarm = next;
+            self.outputs.push_back(Output::WakeAt(next));
+        }
+    }
+
+    fn has_given_up(&self) -> bool {
+        self.views.get(&self.view).is_some_and(|open| open.given_up)
+    }
+}

@@ -1,0 +1,25 @@
+//! `hamlet-lab torture`: looks for a schedule that breaks a promise.
+
+mod consensus;
+
+use crate::Outcome;
+use clap::{Args, Subcommand};
+
+/// Looks for a schedule that breaks a promise.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    Consensus(consensus::Arguments),
+}
+
+/// Tortures the part asked for.
+pub fn run(arguments: Arguments) -> Outcome {
+    match arguments.part {
+        Part::Consensus(arguments) => consensus::run(arguments),
+    }
+}

@@ -1,0 +1,45 @@
+//! A stream of random numbers.
+
+use crate::random::{Purpose, Randomness};
+
+/// A stream of random numbers that follows from a seed and the stream's number.
+#[derive(Clone, Debug)]
+pub(super) struct Dice {
+    randomness: Randomness,
+    stream: u64,
+    drawn: u64,
+}
+
+impl Dice {
+    pub fn new(seed: u64, stream: u64) -> Dice {
+        Dice {
+            randomness: Randomness::new(seed, Purpose::Torture),
+            stream,
+            drawn: 0,
+        }
+    }
+
+    pub fn word(&mut self) -> u64 {
+        self.drawn += 1;
+        self.randomness.at([self.stream, self.drawn])
+    }
+
+    /// A number below `bound`; 0 if that is 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.word()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub fn within(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high.saturating_sub(low) + 1)
+    }
+
+    /// Whether something of this many in a thousand happens.
+    pub fn chance(&mut self, permille: u64) -> bool {
+        permille > 0 && self.below(1000) < permille
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        from.get(self.below(from.len() as u64) as usize).copied()
+    }
+}

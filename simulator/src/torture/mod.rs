@@ -1,0 +1,27 @@
+//! Torture of agreement: one cluster's replicas under random schedules, with everything that may go wrong.
+//!
+//! A [`Plan`] is drawn from a seed: how many members, which of them are Byzantine and what they try, what the
+//! network does, who crashes when. [`run`] carries it out with real [replicas](hamlet_consensus::Replica) in virtual
+//! time and holds every step against the [oracle](oracle::Oracle). After a while the network gets well, everybody
+//! honest is restarted, and what was submitted must get done.
+//!
+//! The world is light: no frames, no overlay, cheap signatures; so thousands of schedules a second can be tried.
+
+mod byzantine;
+mod dice;
+mod disk;
+mod keys;
+mod ledger;
+mod network;
+pub mod oracle;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use byzantine::Tactic;
+pub use keys::{CheapKeys, CheapSigner};
+pub use ledger::Ledger;
+pub use oracle::Violation;
+pub use plan::Plan;
+pub use world::{Outcome, run};

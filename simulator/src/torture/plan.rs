@@ -1,0 +1,169 @@
+//! What goes wrong in one run, drawn from a seed.
+
+use super::{byzantine::Tactic, dice::Dice};
+use hamlet_consensus::{FaultModel, Settings};
+use std::time::Duration;
+
+/// What goes wrong in one run. Times are in microseconds.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed that it was drawn from.
+    pub seed: u64,
+    /// How many members there are.
+    pub members: u8,
+    /// Which of them are Byzantine, and what they try.
+    pub byzantine: Vec<(u8, Vec<Tactic>)>,
+    /// When the network gets well and nobody crashes any more.
+    pub stable_at: u64,
+    /// The least and the greatest delay of a message, when all is well.
+    pub delay: (u64, u64),
+    /// The greatest delay before stabilisation.
+    pub wild_delay: u64,
+    /// How many of a thousand messages are lost before stabilisation.
+    pub loss_permille: u64,
+    /// How many of a thousand messages come twice.
+    pub duplication_permille: u64,
+    /// Partitions: from when until when, and the members on one side, as bits; messages to the other side are
+    /// lost, in both directions or only from this side.
+    pub partitions: Vec<Partition>,
+    /// Crashes: when, who, and for how long.
+    pub crashes: Vec<(u64, u8, u64)>,
+    /// How many outputs are carried out before a crash in the middle of them, at most; 0 for none.
+    pub fuse: u64,
+    /// How fast each member's clock runs, in thousandths.
+    pub clocks: Vec<u64>,
+    /// When each command is submitted, and to which members.
+    pub commands: Vec<(u64, Vec<u8>)>,
+    /// Whether signature checks take time.
+    pub slow_checks: bool,
+    /// Whether messages are encoded and decoded on their way.
+    pub encode: bool,
+    /// Whether it is checked that an idle cluster is quiet.
+    pub check_quiet: bool,
+    /// Every how many heights there is a snapshot.
+    pub snapshot_every: u64,
+    /// The ballast of the application, in bytes.
+    pub ballast: usize,
+    /// What replicas are set to.
+    pub settings: Settings,
+}
+
+/// Messages from some members to the others are lost for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition {
+    /// When it begins.
+    pub from: u64,
+    /// When it ends.
+    pub until: u64,
+    /// The members on one side, as bits.
+    pub side: u64,
+    /// Whether the other direction works.
+    pub one_way: bool,
+}
+
+/// How often each size is drawn: small ones mostly, since they run fast and corner cases need few members; 0
+/// stands for any size from 8 to 32.
+const SIZES: [u8; 32] = [
+    1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 7, 7, 7, 4, 4, 4, 4, 5, 7, 8, 10, 13,
+    0,
+];
+
+impl Plan {
+    /// The plan that follows from a seed.
+    pub fn draw(seed: u64) -> Plan {
+        let mut dice = Dice::new(seed, 0);
+        let members = match dice.pick(&SIZES) {
+            Some(size) if size > 0 => size,
+            _ => dice.within(8, 32) as u8,
+        };
+        let faults = FaultModel::PartialSynchrony.faults(members.into()) as u64;
+        let liars = if dice.chance(800) {
+            faults
+        } else {
+            dice.within(0, faults)
+        };
+        let tactics = Tactic::draw(&mut dice);
+        let mut byzantine: Vec<(u8, Vec<Tactic>)> = Vec::new();
+        while (byzantine.len() as u64) < liars {
+            let member = dice.below(members.into()) as u8;
+            if byzantine.iter().all(|(other, _)| *other != member) {
+                byzantine.push((member, tactics.clone()));
+            }
+        }
+        let calm = dice.chance(150);
+        let stable_at = if calm {
+            0
+        } else {
+            dice.within(100_000, 3_000_000)
+        };
+        let least = dice.within(0, 20_000);
+        let delay = (least, least + dice.within(0, 30_000));
+        let partitions = (0..dice.below(4))
+            .map(|_| {
+                let from = dice.below(stable_at + 1);
+                Partition {
+                    from,
+                    until: (from + dice.within(50_000, 1_500_000)).min(stable_at),
+                    side: dice.word(),
+                    one_way: dice.chance(300),
+                }
+            })
+            .collect();
+        let crash_count = if dice.chance(500) { dice.below(6) } else { 0 };
+        let crashes = (0..crash_count)
+            .map(|_| {
+                let member = dice.below(members.into()) as u8;
+                (
+                    dice.below(stable_at + 1),
+                    member,
+                    dice.within(1_000, 800_000),
+                )
+            })
+            .collect();
+        let count = dice.within(1, 8);
+        let commands = (0..count)
+            .map(|_| {
+                let at = dice.below(stable_at + 400_000);
+                let many = dice.within(1, 3);
+                let to = (0..many)
+                    .map(|_| dice.below(members.into()) as u8)
+                    .collect();
+                (at, to)
+            })
+            .collect();
+        Plan {
+            seed,
+            members,
+            byzantine,
+            stable_at,
+            delay,
+            wild_delay: dice.within(50_000, 800_000),
+            loss_permille: if dice.chance(500) { dice.below(400) } else { 0 },
+            duplication_permille: if dice.chance(300) { dice.below(200) } else { 0 },
+            partitions,
+            crashes,
+            fuse: if dice.chance(400) {
+                dice.within(1, 200)
+            } else {
+                0
+            },
+            clocks: (0..members).map(|_| dice.within(800, 1250)).collect(),
+            commands,
+            slow_checks: dice.chance(150),
+            encode: dice.chance(60),
+            check_quiet: dice.chance(120),
+            snapshot_every: dice.pick(&[1, 2, 3, 5, 128, 128, 128, 128]).unwrap_or(128),
+            ballast: if dice.chance(30) { 150_000 } else { 0 },
+            settings: Settings {
+                delay: Duration::from_millis(dice.within(10, 80)),
+                timeout_max: Duration::from_secs(3),
+                beat: Duration::from_millis(dice.within(300, 1000)),
+            },
+        }
+    }
+
+    /// Whether a member is honest.
+    pub fn is_honest(&self, member: u8) -> bool {
+        self.byzantine.iter().all(|(liar, _)| *liar != member)
+    }
+}
