@@ -1,6 +1,8 @@
 //! `hamlet-lab torture`: looks for a schedule that breaks a promise.
 
 mod consensus;
+#[cfg(feature = "mutants")]
+mod mutants;
 
 use crate::Outcome;
 use clap::{Args, Subcommand};
