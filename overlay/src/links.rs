@@ -26,8 +26,9 @@ pub(crate) struct Link {
 #[derive(Default)]
 pub(crate) struct Links {
     links: Vec<Link>,
-    /// The numbers of all links, in the order of the first bytes of their peers' keys.
-    numbers: Vec<(u64, LinkId)>,
+    /// The first bytes of the peers' keys in ascending order, and in the same order the links' numbers.
+    keys: Vec<u32>,
+    numbers: Vec<LinkId>,
     /// Links with notices to be sent.
     noticed: Vec<LinkId>,
 }
@@ -54,11 +55,12 @@ impl Links {
 
     fn number(&self, peer: PeerId) -> Option<LinkId> {
         let key = prefix(peer);
-        let first = self.numbers.partition_point(|&(other, _)| other < key);
-        self.numbers[first..]
+        let first = self.keys.partition_point(|&other| other < key);
+        self.keys[first..]
             .iter()
-            .take_while(|&&(other, _)| other == key)
-            .map(|&(_, link)| link)
+            .zip(&self.numbers[first..])
+            .take_while(|&(&other, _)| other == key)
+            .map(|(_, &link)| link)
             .find(|&link| self.links[link].peer == peer)
     }
 
@@ -104,9 +106,10 @@ impl Links {
             wanted: false,
             notices: Vec::new(),
         });
-        let entry = (prefix(peer), link);
-        let (Ok(place) | Err(place)) = self.numbers.binary_search(&entry);
-        self.numbers.insert(place, entry);
+        let key = prefix(peer);
+        let place = self.keys.partition_point(|&other| other <= key);
+        self.keys.insert(place, key);
+        self.numbers.insert(place, link);
         link
     }
 
@@ -155,9 +158,9 @@ impl Links {
 }
 
 /// The first bytes of a key: nearly always enough to tell it by, and quickly compared.
-fn prefix(peer: PeerId) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = peer.0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+fn prefix(peer: PeerId) -> u32 {
+    let [a, b, c, d, ..] = peer.0;
+    u32::from_be_bytes([a, b, c, d])
 }
 
 /// An epoch with the links that its slots are reached by.

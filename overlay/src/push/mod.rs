@@ -87,6 +87,8 @@ pub(crate) struct Stream {
     /// What this peer knows of its links with regard to this stream.
     links: Vec<LinkState>,
     givers: Givers,
+    /// Whether any link asked for something of a segment that was not there yet.
+    asked_early: bool,
     /// What fellows were told, and when.
     told: Option<(Standing, Time)>,
     /// Whether the content is wanted here.
@@ -123,6 +125,7 @@ impl Stream {
             parity: 0,
             links: Vec::new(),
             givers: Givers::new(parameters.k, parameters.n),
+            asked_early: false,
             told: None,
             watching: false,
             joins_sent: 0,
@@ -214,6 +217,7 @@ impl Stream {
                 core.deal(self.number, number),
                 rotation,
                 standing,
+                core.links.len(),
                 core.now,
             );
             segment.late_at = core.now + self.completion.timeout();
@@ -242,10 +246,13 @@ impl Stream {
                 self.wake = self.wake.min(at);
             }
             self.wake = self.wake.min(core.now + playout::PATIENCE);
-            for (link, state) in self.links.iter_mut().enumerate() {
-                if let Some((_, shards)) = state.early.take_if(|(early, _)| *early <= number) {
-                    segment.exchange(link).waits_for = shards;
-                    segment.awaited = true;
+            if std::mem::take(&mut self.asked_early) {
+                for (link, state) in self.links.iter_mut().enumerate() {
+                    if let Some((_, shards)) = state.early.take_if(|(early, _)| *early <= number) {
+                        segment.exchange(link).waits_for = shards;
+                        segment.awaited = true;
+                    }
+                    self.asked_early |= state.early.is_some();
                 }
             }
             segment

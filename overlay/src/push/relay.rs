@@ -196,6 +196,7 @@ impl Stream {
                 return Err(Refusal::OutOfWindow);
             }
             self.link(from).early = Some((number, shards));
+            self.asked_early = true;
             return Ok(());
         };
         let exchange = segment.exchange(from);

@@ -39,14 +39,6 @@ pub(crate) struct Exchange {
     pub told: ShardSet,
 }
 
-/// What has come of a segment.
-pub(crate) enum Content {
-    /// Not enough yet.
-    Missing,
-    /// Restored: the data shards.
-    Restored(Vec<Bytes>),
-}
-
 /// One segment within the window.
 pub(crate) struct Segment {
     pub number: SegmentNumber,
@@ -62,7 +54,8 @@ pub(crate) struct Segment {
     held: BTreeMap<u8, (LinkId, Bytes)>,
     /// Paths of shards that came across, to be handed on while the list is not there.
     paths: BTreeMap<u8, Hashes>,
-    pub content: Content,
+    /// How many data shards there are, once all of them are there and are what was signed.
+    restored: Option<usize>,
     exchanges: Vec<Exchange>,
     pub asks: BTreeMap<u8, Ask>,
     /// What this peer fetches from neighbouring clusters in place of silent relays.
@@ -116,6 +109,7 @@ impl Segment {
         deal: Arc<Deal>,
         rotation: Rotation,
         standing: Standing,
+        links: usize,
         now: Time,
     ) -> Segment {
         Segment {
@@ -129,8 +123,8 @@ impl Segment {
             have: ShardSet::EMPTY,
             held: BTreeMap::new(),
             paths: BTreeMap::new(),
-            content: Content::Missing,
-            exchanges: Vec::new(),
+            restored: None,
+            exchanges: Vec::with_capacity(links),
             asks: BTreeMap::new(),
             imports: Imports::default(),
             list_overdue: None,
@@ -184,7 +178,7 @@ impl Segment {
     }
 
     pub fn restored(&self) -> bool {
-        matches!(self.content, Content::Restored(_))
+        self.restored.is_some()
     }
 
     pub fn signed(&self) -> Option<&SignedHeader> {
@@ -267,7 +261,7 @@ impl Segment {
 
     /// Puts all shards there: at the source.
     pub fn fill(&mut self, shards: Vec<Bytes>, k: usize) {
-        self.content = Content::Restored(shards[..k].to_vec());
+        self.restored = Some(k);
         for (shard, bytes) in shards.into_iter().enumerate() {
             self.put(shard as u8, bytes);
         }
@@ -283,12 +277,10 @@ impl Segment {
         let Some(data) = work.restore(coder, digest, &self.shards) else {
             return Some(Err(()));
         };
-        for (shard, bytes) in data.iter().enumerate() {
-            if !self.have.contains(shard as u8) {
-                self.put(shard as u8, bytes.clone());
-            }
+        self.restored = Some(data.len());
+        for (shard, bytes) in data.into_iter().enumerate() {
+            self.put(shard as u8, bytes);
         }
-        self.content = Content::Restored(data);
         self.held.clear();
         self.asks.clear();
         Some(Ok(()))
@@ -297,10 +289,8 @@ impl Segment {
     /// A shard's bytes: one that came, or after restoring any.
     pub fn shard(&mut self, work: &dyn Work, coder: &Coder, shard: u8) -> Option<Bytes> {
         if !self.have.contains(shard) {
-            let (Content::Restored(data), Some(digest)) = (&self.content, &self.digest) else {
-                return None;
-            };
-            for (place, bytes) in work.parity(coder, digest, data).into_iter().enumerate() {
+            let (data, digest) = (self.data()?, self.digest.as_ref()?);
+            for (place, bytes) in work.parity(coder, digest, &data).into_iter().enumerate() {
                 let number = (coder.k() + place) as u8;
                 if !self.have.contains(number) {
                     self.put(number, bytes);
@@ -310,12 +300,15 @@ impl Segment {
         self.shards.get(usize::from(shard))?.clone()
     }
 
+    /// The data shards of a restored segment.
+    fn data(&self) -> Option<Vec<Bytes>> {
+        self.shards[..self.restored?].iter().cloned().collect()
+    }
+
     /// The payload in pieces, without the padding.
     pub fn payload(&self) -> Option<Vec<Bytes>> {
-        let (Content::Restored(data), Some(digest)) = (&self.content, &self.digest) else {
-            return None;
-        };
-        Some(work::payload(data, digest.header().length as usize))
+        let length = self.digest.as_ref()?.header().length as usize;
+        Some(work::payload(&self.data()?, length))
     }
 
     /// What proves a shard to a neighbouring cluster: for the first shards all leaves, for others the path.
