@@ -1,6 +1,6 @@
 //! The source: signs, codes and gives out its segments (P1).
 
-use super::{Stream, bucket::Bucket};
+use super::{Stream, bucket::Bucket, rotation_of};
 use crate::{
     core::Core,
     digest::{Digest, Header},
@@ -74,7 +74,17 @@ impl Stream {
         } else {
             self.missing_share(&deal)
         };
+        let rotation = rotation_of(core, self.number, number);
         let parity = parity_for(missing, self.k, self.n);
+        // In its own cluster the source's slots give nothing, and `k` shards have to be left.
+        let left = |parity: &u8| {
+            rotation
+                .given_out(*parity)
+                .without(rotation.shards(deal.mine))
+        };
+        let parity = (parity..self.n - self.k)
+            .find(|parity| left(parity).len() >= self.k)
+            .unwrap_or(self.n - self.k);
         let shards = core.coder.encode(&cut.payload);
         let header = Header {
             stream: self.number,
