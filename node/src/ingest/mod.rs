@@ -77,9 +77,7 @@ impl Options {
                 Some(rate.map_or(below, |rate| rate.bits_per_s))
             }
         };
-        let bytes_max = usize::try_from(allowed.bits_per_s / 8 * 2)
-            .unwrap_or(usize::MAX)
-            .clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1);
+        let bytes_max = parameters.max_segment_bytes(allowed.bits_per_s);
         Options {
             format,
             bits_per_s,
@@ -87,10 +85,6 @@ impl Options {
         }
     }
 }
-
-/// Between these, in bytes, the largest payload of a segment is what the certificate allows in 2 s; peers
-/// take no larger ones. One shard must hold a whole segment where `k` is 1.
-const SEGMENT_BYTES: (usize, usize) = (64 << 10, 1_000_000);
 
 /// What a source held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -118,7 +118,7 @@ impl Stream {
             source: publisher.stream,
             n: parameters.n,
             k: parameters.k,
-            max_segment_bytes: source::max_segment_bytes(publisher.max_bits_per_s, parameters),
+            max_segment_bytes: parameters.max_segment_bytes(publisher.max_bits_per_s),
             first_allowance: link::first_allowance(view),
             window: Window::default(),
             newest: None,

@@ -4,31 +4,16 @@ use super::{Stream, bucket::Bucket, rotation_of};
 use crate::{
     core::Core,
     digest::{Digest, Header},
-    genesis::Parameters,
     hash::Hash,
     io::{Class, Cut, Event, PublishError},
     links::{Deal, LinkId},
     set::Set64,
     view::SegmentNumber,
-    wire, work,
+    work,
 };
 
 /// How many segments all parity is given out for after the source began.
 const LEARNING: u64 = 12;
-
-/// The largest payload of a segment of a stream of at most this rate: what it brings in four segments'
-/// time or two seconds, but at least 64 KiB and at most what shards of a frame's size hold.
-pub(super) fn max_segment_bytes(max_bits_per_s: u64, parameters: &Parameters) -> usize {
-    let seconds_x1000 = u64::from(parameters.segment_ms)
-        .saturating_mul(4)
-        .max(2_000);
-    let bytes = (max_bits_per_s / 8).saturating_mul(seconds_x1000) / 1_000;
-    let largest = usize::from(parameters.k) * (wire::MAX_FRAME_BYTES - wire::MAX_HEAD_BYTES);
-    usize::try_from(bytes)
-        .unwrap_or(usize::MAX)
-        .max(64 << 10)
-        .min(largest)
-}
 
 /// What a peer keeps of the stream that it publishes itself.
 pub(super) struct Source {
@@ -203,13 +188,5 @@ mod tests {
             [2, 5, 13, 16, 16]
         );
         assert_eq!(parity_for(0, 4, 8), 1);
-    }
-
-    #[test]
-    fn shards_of_the_largest_segment_fit_a_frame() {
-        let parameters = Parameters::for_peers(32);
-        assert_eq!(max_segment_bytes(1_000_000, &parameters), 250_000);
-        let huge = max_segment_bytes(u64::MAX, &parameters);
-        assert!(huge.div_ceil(parameters.k.into()) + wire::MAX_HEAD_BYTES <= wire::MAX_FRAME_BYTES);
     }
 }

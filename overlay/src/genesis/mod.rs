@@ -4,18 +4,21 @@
 //! every peer that loads it derives them and so cannot be told different ones. The network's identity is
 //! the hash of the genesis.
 
+mod parameters;
+
+pub use hamlet_consensus::FaultModel;
+pub use parameters::Parameters;
+
 use crate::{
     coding::Coder,
     hash::{Domain, Hash},
     identity::PeerId,
-    set::MAX_SLOTS,
     view::Cluster,
 };
-pub use hamlet_consensus::FaultModel;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 /// The most founders that a genesis may list.
 pub const MAX_FOUNDERS: usize = 100_000;
@@ -27,74 +30,6 @@ pub const MAX_NAME_BYTES: usize = 64;
 pub const MAX_ADDRESS_BYTES: usize = 256;
 /// The most addresses of one founder.
 pub const MAX_ADDRESSES: usize = 8;
-
-/// The parameters of a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    /// Clusters smaller than this merge.
-    pub g_min: u8,
-    /// Clusters larger than this split.
-    pub g_max: u8,
-    /// Hamiltonian cycles over the clusters.
-    pub h: u8,
-    /// Slots of a cluster, and shards of a segment.
-    pub n: u8,
-    /// Shards that restore a segment.
-    pub k: u8,
-    /// How much of a stream one segment holds, in milliseconds.
-    pub segment_ms: u16,
-    /// What clusters assume of their faulty members.
-    pub fault_model: FaultModel,
-    /// The cap on the sum of all streams' highest rates, in bits per second.
-    pub total_bits_per_s: u64,
-}
-
-impl Parameters {
-    /// Parameters that suit a network of this many peers: at least four clusters where that is possible,
-    /// of at most 32 members, with two shards sent for each that is needed.
-    pub fn for_peers(peers: usize) -> Parameters {
-        let g_max = peers.div_ceil(4).clamp(1, 32) as u8;
-        let n = g_max * 8u8.div_ceil(g_max);
-        Parameters {
-            g_min: g_max.div_ceil(2),
-            g_max,
-            h: if peers > 256 { 3 } else { 2 },
-            n,
-            k: n / 2,
-            segment_ms: 250,
-            fault_model: FaultModel::Synchrony,
-            total_bits_per_s: 100_000_000,
-        }
-    }
-
-    /// How much of a stream one segment holds.
-    pub fn segment(&self) -> Duration {
-        Duration::from_millis(self.segment_ms.into())
-    }
-
-    fn check(&self) -> Result<(), GenesisError> {
-        let wrong = |problem: &'static str| Err(GenesisError::Parameters(problem));
-        if self.g_min == 0 || self.g_min > self.g_max {
-            return wrong("g_min must be at least 1 and at most g_max");
-        }
-        if self.n < self.g_max || self.n > MAX_SLOTS {
-            return wrong(
-                "n must be at least g_max and at most 64, so that every member holds a slot",
-            );
-        }
-        if self.k == 0 || self.k >= self.n {
-            return wrong("k must be at least 1 and less than n");
-        }
-        if self.h == 0 || self.h > 8 {
-            return wrong("h must be between 1 and 8");
-        }
-        if !(50..=5_000).contains(&self.segment_ms) {
-            return wrong("segment_ms must be between 50 and 5000");
-        }
-        Ok(())
-    }
-}
 
 /// A peer that is there from the beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
