@@ -74,6 +74,7 @@ fn parcel(class: Class, bytes: impl Into<Bytes>) -> Parcel {
     Parcel {
         frame: Frame::received(bytes.into()),
         class,
+        stream: None,
         segment: 0,
     }
 }

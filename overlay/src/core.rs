@@ -119,16 +119,25 @@ impl Core {
             .map(|link| link.peer)
             .collect();
         if !to.is_empty() {
-            self.send_frame(to, message.frame_with(body), class, segment);
+            let (stream, frame) = (message.stream(), message.frame_with(body));
+            self.send_frame(to, frame, class, stream, segment);
         }
     }
 
-    fn send_frame(&mut self, to: Vec<PeerId>, frame: Frame, class: Class, segment: SegmentNumber) {
+    fn send_frame(
+        &mut self,
+        to: Vec<PeerId>,
+        frame: Frame,
+        class: Class,
+        stream: Option<StreamNumber>,
+        segment: SegmentNumber,
+    ) {
         *self.report.sent_bytes.entry(class).or_default() += (frame.len() * to.len()) as u64;
         self.outputs.push_back(Output::Send {
             to,
             frame,
             class,
+            stream,
             segment,
         });
     }
@@ -171,7 +180,7 @@ impl Core {
             while let Some((link, notices)) = self.links.take_notices() {
                 let frame = Message::Notices(notices).frame();
                 let peer = self.links.get(link).peer;
-                self.send_frame(vec![peer], frame, Class::Notice, SegmentNumber::MAX);
+                self.send_frame(vec![peer], frame, Class::Notice, None, SegmentNumber::MAX);
             }
         }
         self.outputs.pop_front()

@@ -62,7 +62,9 @@ pub enum Output {
         frame: Frame,
         /// What it is for: its priority and the account that its bytes go to.
         class: Class,
-        /// The segment it belongs to; a full queue drops the oldest segment first.
+        /// The stream it is about, if it is about one.
+        stream: Option<StreamNumber>,
+        /// The segment it belongs to; a full queue drops the oldest segment of a stream first.
         segment: SegmentNumber,
     },
     /// Give [`Input::Wake`] at this time; replaces the wake-up asked for before.

@@ -121,6 +121,18 @@ pub struct Standing {
 }
 
 impl Message {
+    /// The stream that it is about; notices may be about several.
+    pub fn stream(&self) -> Option<StreamNumber> {
+        match self {
+            Message::Shard { stream, .. } => Some(*stream),
+            Message::ProvenShard { signed, .. } | Message::Digest { signed, .. } => {
+                Some(signed.header.stream)
+            }
+            Message::Notices(_) => None,
+            Message::Evidence(proof) => Some(proof.stream()),
+        }
+    }
+
     /// The frame of a message without a body.
     pub fn frame(&self) -> Frame {
         self.frame_with(Bytes::new())

@@ -1,7 +1,13 @@
 //! A peer's uplink: one message at a time at the rate of the line, the most urgent class first.
 
-use hamlet_overlay::{io::Class, view::SegmentNumber};
-use std::{collections::VecDeque, time::Duration};
+use hamlet_overlay::{
+    io::Class,
+    view::{SegmentNumber, StreamNumber},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 /// How long a full queue takes to send.
 const QUEUE: Duration = Duration::from_secs(2);
@@ -17,13 +23,16 @@ pub struct Parcel<M> {
     pub bytes: u32,
     /// What it is for.
     pub class: Class,
+    /// The stream it is about, if it is about one.
+    pub stream: Option<StreamNumber>,
     /// The segment it belongs to.
     pub segment: SegmentNumber,
 }
 
 /// The queue of one peer.
 ///
-/// When it is full, the oldest segments of the least urgent class make room, as in the node.
+/// When it is full, the least urgent class makes room, as in the node: of the stream that has most in it,
+/// the oldest segment.
 pub struct Uplink<M> {
     queues: [VecDeque<Parcel<M>>; Class::ALL.len()],
     queued_bytes: u64,
@@ -82,7 +91,12 @@ impl<M> Uplink<M> {
             .iter_mut()
             .rev()
             .find(|queue| !queue.is_empty())?;
-        let places = 0..queue.len();
+        let mut held = BTreeMap::<_, u64>::new();
+        for parcel in queue.iter() {
+            *held.entry(parcel.stream).or_default() += u64::from(parcel.bytes);
+        }
+        let (stream, _) = held.into_iter().max_by_key(|&(_, bytes)| bytes)?;
+        let places = (0..queue.len()).filter(|&place| queue[place].stream == stream);
         let oldest = places.min_by_key(|&place| queue[place].segment)?;
         queue.remove(oldest)
     }
@@ -102,6 +116,7 @@ mod tests {
             to: 0,
             bytes: 1000,
             class,
+            stream: Some(0),
             segment,
         }
     }
@@ -141,5 +156,22 @@ mod tests {
         let (_, dropped) = line.queue(parcel(5, Class::Live, 10), rate);
         assert_eq!(dropped, [parcel(3, Class::Live, 6)]);
         assert_eq!(line.queued_bytes, 2000);
+    }
+
+    #[test]
+    fn a_stream_makes_room_for_itself_and_not_others_for_it() {
+        let of = |stream, message, segment| Parcel {
+            stream: Some(stream),
+            ..parcel(message, Class::Live, segment)
+        };
+        let rate = 16_000;
+        let mut line = Uplink::default();
+        line.queue(of(0, 0, 0), rate);
+        // Stream 1 began long after stream 0, so its numbers are lower.
+        for (message, stream, segment) in [(1, 1, 3), (2, 0, 900), (3, 0, 901), (4, 0, 902)] {
+            assert_eq!(line.queue(of(stream, message, segment), rate).1, []);
+        }
+        let (_, dropped) = line.queue(of(0, 5, 903), rate);
+        assert_eq!(dropped, [of(0, 2, 900)]);
     }
 }

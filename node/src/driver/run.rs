@@ -207,12 +207,14 @@ impl<T: Transport> Driver<T> {
                     to,
                     frame,
                     class,
+                    stream,
                     segment,
                 } => {
                     if !self.withholds(class) {
                         let parcel = Parcel {
                             frame,
                             class,
+                            stream,
                             segment,
                         };
                         self.parts.transport.send(&to, parcel);

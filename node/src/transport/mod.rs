@@ -3,7 +3,7 @@
 //! The driver sees this trait and nothing of what carries it. A transport keeps up a link with every peer
 //! that it was told to connect, with backoff; it takes connections from nobody else. Sending never waits:
 //! every link has a bounded [`queue`] that sends the urgent classes first and, when it is full, gives up
-//! the oldest segments of the least urgent class. What a link loses is counted, never repeated: the
+//! the oldest segments of the least urgent class and the busiest stream. What a link loses is counted, never repeated: the
 //! protocol above repairs it.
 //!
 //! | module | what is in it |
@@ -27,7 +27,12 @@ pub mod shape;
 pub mod swarm;
 
 use counters::TransportReport;
-use hamlet_overlay::{identity::PeerId, io::Class, view::SegmentNumber, wire::Frame};
+use hamlet_overlay::{
+    identity::PeerId,
+    io::Class,
+    view::{SegmentNumber, StreamNumber},
+    wire::Frame,
+};
 use std::{future::Future, io};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -38,6 +43,8 @@ pub struct Parcel {
     pub frame: Frame,
     /// Its priority and the account its bytes go to.
     pub class: Class,
+    /// The stream it is about, if it is about one.
+    pub stream: Option<StreamNumber>,
     /// The segment it belongs to.
     pub segment: SegmentNumber,
 }
@@ -57,7 +64,8 @@ impl Parcel {
 /// What a transport has to say.
 #[derive(Debug)]
 pub enum TransportEvent {
-    /// Frames to this peer pass from now on.
+    /// Frames to and from this peer pass from now on. Those of before do not come any more, and the other
+    /// side begins anew as well.
     Connected(PeerId),
     /// Frames to this peer are lost from now on.
     Disconnected(PeerId),

@@ -1,13 +1,16 @@
 //! The bounded queue of one link.
 //!
 //! Within a class frames leave in the order in which they came, and earlier classes go first. A queue
-//! that would grow over its bound gives up frames of its least urgent class, of that class the oldest
-//! segment; a live stream is better served by what is new. What has waited too long is given up too:
-//! nobody could play it any more.
+//! that would grow over its bound gives up frames of its least urgent class: of the stream that has most in
+//! it, so that no stream crowds out another, the oldest segment; a live stream is better served by what is
+//! new. What has waited too long is given up too: nobody could play it any more.
 
 use super::{Parcel, counters::Counters};
 use hamlet_overlay::{io::Class, wire::MAX_FRAME_BYTES};
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// The most frames that wait for one link.
@@ -134,9 +137,15 @@ impl Queue {
             return;
         };
         let waiting = &mut self.classes[class as usize];
+        let mut held = BTreeMap::<_, usize>::new();
+        for Waiting { parcel, .. } in waiting.iter() {
+            *held.entry(parcel.stream).or_default() += parcel.len();
+        }
+        let most = held.into_iter().max_by_key(|&(_, bytes)| bytes);
         let oldest = waiting
             .iter()
             .enumerate()
+            .filter(|(_, waiting)| most.is_some_and(|(stream, _)| stream == waiting.parcel.stream))
             .min_by_key(|(place, waiting)| (waiting.parcel.segment, *place))
             .map(|(place, _)| place);
         if let Some(Waiting { parcel, .. }) = oldest.and_then(|place| waiting.remove(place)) {
@@ -158,6 +167,7 @@ mod tests {
         Parcel {
             frame: Frame::received(Bytes::from(vec![0; len])),
             class,
+            stream: Some(0),
             segment,
         }
     }
@@ -206,6 +216,24 @@ mod tests {
         assert_eq!(take_all(&mut queue, Lane::Live, now).len(), 6);
         let dropped = counters.report(0).dropped_frames;
         assert_eq!((dropped[&Class::Pull], dropped[&Class::Live]), (2, 0));
+    }
+
+    #[test]
+    fn a_stream_makes_room_for_itself_and_not_others_for_it() {
+        let now = Instant::now();
+        let counters = Counters::default();
+        let mut queue = Queue::default();
+        // Stream 1 began long after stream 0, so its numbers are lower.
+        for (stream, segment) in [(1, 3), (0, 900), (0, 901), (0, 902), (0, 903)] {
+            let stream = Some(stream);
+            let parcel = parcel(Class::Live, segment, MAX_BYTES / 5);
+            queue.push(Parcel { stream, ..parcel }, now, &counters);
+        }
+        let left = take_all(&mut queue, Lane::Live, now);
+        assert_eq!(
+            left,
+            [3, 901, 902, 903].map(|segment| (Class::Live, segment))
+        );
     }
 
     #[test]

@@ -52,11 +52,13 @@ impl Behaviour for Beg {
                 to,
                 frame,
                 class: Class::Notice,
+                stream,
                 segment,
             } => outputs.push(Output::Send {
                 to,
                 frame: exaggerate(frame),
                 class: Class::Notice,
+                stream,
                 segment,
             }),
             other => outputs.push(other),
@@ -79,6 +81,7 @@ impl Beg {
             to: self.connected.iter().copied().collect(),
             frame: Message::Notices(notices).frame(),
             class: Class::Notice,
+            stream: Some(stream),
             segment,
         }
     }

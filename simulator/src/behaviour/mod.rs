@@ -115,6 +115,7 @@ mod tests {
             to: Vec::new(),
             frame: Frame::default(),
             class,
+            stream: None,
             segment: 0,
         }
     }

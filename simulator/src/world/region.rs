@@ -22,7 +22,7 @@ use hamlet_overlay::{
     identity::PeerId,
     io::{self, Class, Cut, Input, Output},
     time::{Duration, Time},
-    view::SegmentNumber,
+    view::{SegmentNumber, StreamNumber},
     wire::Frame,
     work::Work,
 };
@@ -249,8 +249,9 @@ impl Region {
                 to,
                 frame,
                 class,
+                stream,
                 segment,
-            } => self.send(scene, peer, &to, frame, class, segment),
+            } => self.send(scene, peer, &to, frame, class, (stream, segment)),
             Output::WakeAt(time) => {
                 if let Some(generation) = self.actor(peer).wake_at(time) {
                     self.enter(time, peer, me, Event::Wakes { generation });
@@ -275,7 +276,7 @@ impl Region {
         to: &[PeerId],
         frame: Frame,
         class: Class,
-        segment: SegmentNumber,
+        (stream, segment): (Option<StreamNumber>, SegmentNumber),
     ) {
         let bytes = frame.len() + LENGTH_BYTES;
         self.ledger.sent(peer, class, (bytes * to.len()) as u64);
@@ -300,6 +301,7 @@ impl Region {
                 to,
                 bytes: bytes as u32,
                 class,
+                stream,
                 segment,
             };
             let (sent_after, _dropped) = self.actor(peer).uplink.queue(parcel, rate);
