@@ -5,14 +5,19 @@ mod common;
 
 use common::*;
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use hamlet_node::transport::{TransportKind, swarm::protocol_names};
+use hamlet_node::transport::{
+    TransportKind,
+    swarm::{Protocols, protocol_names},
+};
 use hamlet_overlay::{
     genesis::Network, identity::PeerId, io::Refusal, view::View, wire::MAX_FRAME_BYTES,
 };
 use libp2p::{Multiaddr, Stream, SwarmBuilder, identity, noise, swarm::SwarmEvent, tcp, yamux};
+use libp2p_stream::Control;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -85,8 +90,24 @@ impl Attack {
     }
 }
 
-/// Keeps some of what honest peers send, until the stream ends.
-async fn hear(mut stream: Stream, heard: Arc<Mutex<Vec<Vec<u8>>>>) -> std::io::Result<()> {
+/// What the rogue knows of its neighbours.
+#[derive(Clone, Default)]
+struct Known {
+    /// Some of what they sent.
+    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// The sessions that they began, or answered, last.
+    sessions: Arc<Mutex<BTreeMap<libp2p::PeerId, u64>>>,
+}
+
+/// Takes a stream as an honest peer would, and keeps some of what comes.
+async fn hear(from: libp2p::PeerId, mut stream: Stream, known: Known) -> std::io::Result<()> {
+    let mut session = [0; 8];
+    stream.read_exact(&mut session).await?;
+    known
+        .sessions
+        .lock()
+        .unwrap()
+        .insert(from, u64::from_le_bytes(session));
     stream.write_all(&[1]).await?;
     stream.flush().await?;
     loop {
@@ -94,11 +115,30 @@ async fn hear(mut stream: Stream, heard: Arc<Mutex<Vec<Vec<u8>>>>) -> std::io::R
         stream.read_exact(&mut length).await?;
         let mut frame = vec![0; u32::from_le_bytes(length) as usize];
         stream.read_exact(&mut frame).await?;
-        let mut heard = heard.lock().unwrap();
+        let mut heard = known.heard.lock().unwrap();
         if heard.len() < 50 {
             heard.push(frame);
         }
     }
+}
+
+/// Opens the two streams of a session.
+async fn open(
+    control: &mut Control,
+    to: libp2p::PeerId,
+    protocols: &Protocols,
+    session: u64,
+) -> std::io::Result<Vec<Stream>> {
+    let mut streams = Vec::new();
+    for protocol in protocols.clone() {
+        let stream = control.open_stream(to, protocol).await;
+        let mut stream = stream.map_err(std::io::Error::other)?;
+        stream.write_all(&session.to_le_bytes()).await?;
+        stream.flush().await?;
+        stream.read_exact(&mut [0]).await?;
+        streams.push(stream);
+    }
+    Ok(streams)
 }
 
 /// Attacks the neighbours of the rogue in turns, for ever.
@@ -117,16 +157,16 @@ async fn attack(network: Arc<Network>) {
         .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::MAX))
         .build();
     let protocols = protocol_names(network.id());
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let known = Known::default();
     let mut control = swarm.behaviour().new_control();
     let mut tasks = JoinSet::new();
     for protocol in protocols.clone() {
         let mut incoming = control.accept(protocol).unwrap();
-        let heard = heard.clone();
+        let known = known.clone();
         tasks.spawn(async move {
             let mut readers = JoinSet::new();
-            while let Some((_, stream)) = incoming.next().await {
-                readers.spawn(hear(stream, heard.clone()));
+            while let Some((from, stream)) = incoming.next().await {
+                readers.spawn(hear(from, stream, known.clone()));
             }
         });
     }
@@ -134,21 +174,31 @@ async fn attack(network: Arc<Network>) {
     let mut random = ChaCha12Rng::seed_from_u64(3);
     for neighbour in view.links(id(ROGUE)) {
         let mut random = ChaCha12Rng::seed_from_u64(random.next_u64());
-        let (mut control, protocols, heard) = (control.clone(), protocols.clone(), heard.clone());
+        let (mut control, protocols, known) = (control.clone(), protocols.clone(), known.clone());
+        let leads = id(ROGUE) < neighbour;
         let name = name(neighbour);
         tasks.spawn(async move {
             loop {
                 for (turn, attack) in ATTACKS.into_iter().enumerate() {
-                    let protocol = protocols[turn % protocols.len()].clone();
-                    // Refused while it is being punished; then it tries again.
-                    let Ok(mut stream) = control.open_stream(name, protocol).await else {
+                    // It begins a session where that is its part, and joins the neighbour's where not.
+                    let begun = known.sessions.lock().unwrap().get(&name).copied();
+                    let session = match leads {
+                        true => Some(random.next_u64()),
+                        false => begun,
+                    };
+                    let Some(session) = session else {
                         tokio::time::sleep(Duration::from_millis(50)).await;
                         continue;
                     };
-                    if stream.read_exact(&mut [0]).await.is_err() {
+                    // Refused while it is being punished; then it tries again.
+                    let Ok(mut streams) = open(&mut control, name, &protocols, session).await
+                    else {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
                         continue;
-                    }
-                    let bytes = attack.bytes(&heard.lock().unwrap().clone(), &mut random);
+                    };
+                    let heard = known.heard.lock().unwrap().clone();
+                    let bytes = attack.bytes(&heard, &mut random);
+                    let stream = &mut streams[turn % protocols.len()];
                     if stream.write_all(&bytes).await.is_ok() && stream.flush().await.is_ok() {
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
@@ -213,12 +263,9 @@ async fn broken_streams_and_garbage_stop_nobody() {
                 .refused_from
                 .keys()
                 .all(|&from| from == id(ROGUE) || {
-                    // Honest peers give the same shard at the same time now and then, and where fellows
-                    // are few they may ask for more than one of them allows.
-                    let harmless = [Refusal::Duplicate, Refusal::TooManyRequests];
-                    status.report.refused_from[&from]
-                        .keys()
-                        .all(|why| harmless.contains(why))
+                    // Honest peers give the same shard at the same time now and then.
+                    let mut kinds = status.report.refused_from[&from].keys();
+                    kinds.all(|why| *why == Refusal::Duplicate)
                 }),
             "{:?}",
             status.report.refused_from

@@ -169,6 +169,64 @@ async fn a_peer_that_restarts_is_connected_again() {
     }
 }
 
+/// What a peer hears of another one, up to a frame with these bytes.
+async fn heard(swarm: &mut Swarm, peer: PeerId, last: &[u8]) -> Vec<String> {
+    let mut heard = Vec::new();
+    loop {
+        match next(swarm).await {
+            TransportEvent::Connected(other) if other == peer => heard.push("connected".to_owned()),
+            TransportEvent::Disconnected(other) if other == peer => {
+                heard.push("disconnected".to_owned());
+            }
+            TransportEvent::Frame { from, frame, .. } if from == peer => {
+                heard.push(String::from_utf8(frame.head.to_vec()).unwrap());
+                if frame.head == last {
+                    return heard;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_sides_begin_anew_together_and_miss_nothing_that_is_said_from_then_on() {
+    for kind in [TransportKind::Quic, TransportKind::Tcp] {
+        // Each side is killed in its turn: the one that leads, and the one that follows.
+        for kill_first in [false, true] {
+            let mut peers = pair(kind, |_| {}).await;
+            if kill_first {
+                peers.reverse();
+            }
+            let [(mut one, one_id), (mut other, other_id)] = peers;
+            tokio::join!(connected(&mut one, other_id), connected(&mut other, one_id));
+            let (own, known) = (other.listening()[0].clone(), one.listening()[0].clone());
+            other.vanish();
+            let number = if id(1) == other_id { 1 } else { 2 };
+            let again = async {
+                let known = [(3 - number, known)];
+                let mut other = loop {
+                    match Swarm::start(config(number, own.clone(), &known, kind)).await {
+                        Ok(swarm) => break swarm,
+                        Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    }
+                };
+                other.connect(one_id);
+                connected(&mut other, one_id).await;
+                send(&mut other, one_id, parcel(Class::Control, &b"at once"[..]));
+                assert_eq!(frame(&mut other).await.1, "answer");
+            };
+            let staying = async {
+                let heard = heard(&mut one, other_id, b"at once").await;
+                assert_eq!(heard, ["disconnected", "connected", "at once"], "{kind:?}");
+                send(&mut one, other_id, parcel(Class::Control, &b"answer"[..]));
+                disconnected(&mut one, other_id).await;
+            };
+            tokio::join!(again, staying);
+        }
+    }
+}
+
 #[tokio::test]
 async fn strangers_and_other_networks_are_not_heard() {
     let kind = TransportKind::Quic;

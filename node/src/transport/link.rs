@@ -1,7 +1,4 @@
-//! One link: a queue, two streams that carry it away, and two that bring what the other side sends.
-//!
-//! Every stream is one-way. Whoever opens it waits for one byte from the other side, the sign that it
-//! is being read, and from then on only writes.
+//! One link: a queue, one-way streams that carry it away, and those that bring what the other side sends.
 
 use super::{
     Parcel, TransportEvent,
@@ -11,7 +8,7 @@ use super::{
     queue::{Lane, Queue},
     shape::LinkShape,
 };
-use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use hamlet_overlay::{identity::PeerId, wire::Frame};
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
@@ -28,8 +25,6 @@ use tokio::{
 const BATCH_BYTES: usize = 64 * 1024;
 /// The same under a cap, so that what is urgent does not wait behind much.
 const CAPPED_BATCH_BYTES: usize = 16 * 1024;
-/// The sign that a stream is being read.
-const READY: u8 = 1;
 
 /// What waits for one peer. The driver fills it, the link's writers empty it.
 #[derive(Debug, Default)]
@@ -179,19 +174,6 @@ fn unit(random: &mut impl Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Waits until the other side reads the stream that was opened to it.
-pub async fn await_reader<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
-    let mut sign = [0];
-    stream.read_exact(&mut sign).await?;
-    match sign[0] {
-        READY => Ok(()),
-        other => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("the other side answered {other} to a new stream, not {READY}"),
-        )),
-    }
-}
-
 /// Where the frames of all links come together.
 #[derive(Clone, Debug)]
 pub struct Inbox {
@@ -209,13 +191,11 @@ impl Inbox {
     ///
     /// # Errors
     /// If what comes is not framed as agreed, or the stream breaks within a frame.
-    pub async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+    pub async fn read<S: AsyncRead + Unpin>(
         &self,
         from: PeerId,
-        mut stream: S,
+        stream: S,
     ) -> Result<(), FramingError> {
-        stream.write_all(&[READY]).await?;
-        stream.flush().await?;
         let mut frames = FrameReader::new(stream);
         while let Some(bytes) = frames.next().await? {
             add(

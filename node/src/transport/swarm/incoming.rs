@@ -1,11 +1,12 @@
-//! Takes the streams that others open, and reads them.
+//! Takes the streams that others open.
 //!
 //! A task of its own, because libp2p-stream drops a stream that finds nobody waiting for it.
 
-use super::identity;
-use crate::transport::{counters::add, framing::FramingError, link::Inbox, queue::Lane};
+use super::{identity, session};
+use crate::transport::queue::Lane;
 use futures::{StreamExt, stream};
 use hamlet_overlay::identity::PeerId;
+use libp2p::Stream;
 use libp2p_stream::IncomingStreams;
 use std::collections::BTreeMap;
 use tokio::{
@@ -13,48 +14,46 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-/// Reads what others send, until the future is dropped. Peers that break the framing are named to
-/// `offenders`.
-pub async fn read_all(
-    incoming: [IncomingStreams; Lane::ALL.len()],
-    inbox: Inbox,
-    offenders: mpsc::Sender<PeerId>,
-) {
+/// A stream that another peer opened.
+pub struct Opened {
+    /// Who opened it.
+    pub peer: PeerId,
+    /// What it carries.
+    pub lane: Lane,
+    /// The number of its session.
+    pub session: u64,
+    /// The stream itself.
+    pub stream: Stream,
+}
+
+/// Takes streams and hands them to `opened`, until the future is dropped.
+pub async fn take_all(incoming: [IncomingStreams; Lane::ALL.len()], opened: mpsc::Sender<Opened>) {
     let [live, repair] = incoming;
-    let mut opened = stream::select(
-        live.map(|opened| (Lane::Live, opened)),
-        repair.map(|opened| (Lane::Repair, opened)),
+    let mut incoming = stream::select(
+        live.map(|stream| (Lane::Live, stream)),
+        repair.map(|stream| (Lane::Repair, stream)),
     );
-    let mut readers = JoinSet::new();
-    // One reader per lane and peer: a stream opened anew replaces the one before.
+    let mut arriving = JoinSet::new();
+    // One per lane and peer: a stream opened anew replaces one that has not said its session yet.
     let mut current: BTreeMap<(PeerId, Lane), AbortHandle> = BTreeMap::new();
     loop {
         tokio::select! {
-            next = opened.next() => {
-                let Some((lane, (name, stream))) = next else { return };
+            next = incoming.next() => {
+                let Some((lane, (name, mut stream))) = next else { return };
                 let Some(peer) = identity::from_libp2p(&name) else { continue };
-                let (inbox, offenders) = (inbox.clone(), offenders.clone());
-                let reader = readers.spawn(async move {
-                    match inbox.read(peer, stream).await {
-                        Err(FramingError::Length(length)) => {
-                            tracing::debug!(%peer, length, "a stream is not framed as agreed; closing the connection");
-                            add(&inbox.counters.broken_streams, 1);
-                            // The swarm's task is gone only when all ends.
-                            let _ = offenders.send(peer).await;
-                        }
-                        Err(FramingError::Io(error)) => {
-                            tracing::trace!(%peer, %error, "a stream broke");
-                        }
-                        Ok(()) => {}
+                let opened = opened.clone();
+                let arrival = arriving.spawn(async move {
+                    match session::welcome(&mut stream).await {
+                        // The swarm's task is gone only when all ends.
+                        Ok(session) => drop(opened.send(Opened { peer, lane, session, stream }).await),
+                        Err(error) => tracing::trace!(%peer, %error, "a stream broke at its beginning"),
                     }
                 });
-                if let Some(before) = current.insert((peer, lane), reader) {
+                if let Some(before) = current.insert((peer, lane), arrival) {
                     before.abort();
                 }
             }
-            Some(_) = readers.join_next() => {
-                current.retain(|_, reader| !reader.is_finished());
-            }
+            Some(_) = arriving.join_next() => current.retain(|_, arrival| !arrival.is_finished()),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! S2. A connection is taken only from, and made only to, a peer that the driver asked for.
 //! S3. Of two peers the one with the lower key dials; the other waits a little and dials too if nothing
 //!     came. Should both get through, the lower one closes the surplus.
-//! S4. A link is up when both of this side's streams ([`Lane`]) are being read by the other side. Their
-//!     protocol names contain a version and the network's identity, so nobody of another network reads.
+//! S4. A link is a session of four one-way streams, one per [`Lane`] and direction, that begin and end
+//!     together ([`session`]); the side that dials begins it. Their protocol names contain a version and
+//!     the network's identity, so nobody of another network takes them.
 //! S5. What fails is tried again after a pause that doubles from a quarter of a second to half a minute,
 //!     give or take half; a peer that broke the framing or sent what is no message is refused meanwhile.
 
@@ -15,6 +16,7 @@ mod incoming;
 mod listen;
 mod neighbour;
 mod quic;
+mod session;
 mod task;
 mod wire;
 

@@ -1,10 +1,13 @@
 //! What the swarm's task knows of one wanted peer.
 
-use crate::transport::link::{Gates, Outbox};
-use libp2p::{Multiaddr, swarm::ConnectionId};
+use crate::transport::{
+    link::{Gates, Outbox},
+    queue::Lane,
+};
+use libp2p::{Multiaddr, Stream, swarm::ConnectionId};
 use rand_core::Rng;
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 /// The first pause before something is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -36,23 +39,29 @@ pub struct Neighbour {
     pub outbox: Arc<Outbox>,
     /// What limits sending to it.
     pub gates: Gates,
+    /// Whether it is on us to dial and to begin sessions: whether our key is the lower one.
+    pub leads: bool,
     /// The connections with it.
     connections: BTreeMap<ConnectionId, (Dialer, Instant)>,
     /// Whether a dial is under way.
     pub dialing: bool,
     /// Whether it may not connect before the next attempt.
     pub punished: bool,
-    /// The tasks of the link, if there is a connection.
+    /// The session, if there is one.
     pub link: Option<LinkTasks>,
     /// What was tried in vain since the link last proved itself.
     failures: u32,
     next_attempt: Instant,
 }
 
-/// The running tasks of a link, which end with this value.
+/// The running tasks of a session, which end with this value.
 pub struct LinkTasks {
-    /// Tells this link from the ones before.
+    /// Tells this session from the ones before, whoever began them.
     pub generation: u64,
+    /// The number under which its streams are opened.
+    pub session: u64,
+    /// Where the streams go that the other side opens.
+    pub streams: mpsc::Sender<(Lane, Stream)>,
     /// When frames began to pass, if they do.
     pub up_since: Option<Instant>,
     /// Ends the tasks.
@@ -66,48 +75,52 @@ impl Drop for LinkTasks {
 }
 
 impl Neighbour {
-    /// A peer that is wanted from now on. `first` tells whether it is on us to dial.
+    /// A peer that is wanted from now on.
     pub fn new(
         name: libp2p::PeerId,
         addresses: Vec<Multiaddr>,
         outbox: Arc<Outbox>,
         gates: Gates,
-        first: bool,
+        leads: bool,
     ) -> Neighbour {
         Neighbour {
             name,
             addresses,
             outbox,
             gates,
+            leads,
             connections: BTreeMap::new(),
             dialing: false,
             punished: false,
             link: None,
             failures: 0,
-            next_attempt: Instant::now() + if first { Duration::ZERO } else { PATIENCE },
+            next_attempt: Instant::now() + if leads { Duration::ZERO } else { PATIENCE },
         }
     }
 
-    /// When something is to be done for it: a dial, a link over a connection that has none, a pardon.
+    /// When something is to be done for it: a dial, a session over a connection that has none, a pardon.
     pub fn due(&self) -> Option<Instant> {
         let waits = self.punished
             || match self.connections.is_empty() {
                 true => !self.dialing && !self.addresses.is_empty(),
-                false => self.link.is_none(),
+                false => self.leads && self.link.is_none(),
             };
         waits.then_some(self.next_attempt)
     }
 
     /// Sets the next attempt after a failure.
-    pub fn failed(&mut self, first: bool, random: &mut impl Rng) {
+    pub fn failed(&mut self, random: &mut impl Rng) {
         let pause = pause(self.failures, random);
         self.failures = self.failures.saturating_add(1);
-        // The side that does not dial first leaves the other the time to do so.
-        let patience = if first { Duration::ZERO } else { PATIENCE };
+        // The side that does not lead leaves the other the time to dial.
+        let patience = match self.leads || self.is_connected() {
+            true => Duration::ZERO,
+            false => PATIENCE,
+        };
         self.next_attempt = Instant::now() + pause + patience;
     }
 
-    /// Ends the link; whether frames passed on it.
+    /// Ends the session; whether frames passed in it.
     pub fn take_down(&mut self) -> bool {
         let Some(link) = self.link.take() else {
             return false;
@@ -125,15 +138,10 @@ impl Neighbour {
         !self.connections.is_empty()
     }
 
-    /// Takes note of a connection, and says which ones to close. `lower` tells whether this peer has the
-    /// lower key. Of connections made at once the lower side keeps the one made as agreed. Otherwise a
-    /// peer that connects again has lost what was there before, though we may not have noticed yet.
-    pub fn connected(
-        &mut self,
-        id: ConnectionId,
-        dialer: Dialer,
-        lower: bool,
-    ) -> Vec<ConnectionId> {
+    /// Takes note of a connection, and says which ones to close. Of connections made at once the side that
+    /// leads keeps the one made as agreed. Otherwise a peer that connects again has lost what was there
+    /// before, though we may not have noticed yet.
+    pub fn connected(&mut self, id: ConnectionId, dialer: Dialer) -> Vec<ConnectionId> {
         let now = Instant::now();
         self.connections.insert(id, (dialer, now));
         let old = |since: Instant| now.duration_since(since) > AT_ONCE;
@@ -145,7 +153,7 @@ impl Neighbour {
                 false => fresh.push((dialer, id)),
             }
         }
-        if lower {
+        if self.leads {
             // Of two that the same side made, the newer one is the one that it still knows.
             fresh.sort_unstable_by_key(|&(dialer, id)| (dialer, Reverse(id)));
             surplus.extend(fresh.into_iter().skip(1).map(|(_, id)| id));

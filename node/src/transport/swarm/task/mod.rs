@@ -1,0 +1,241 @@
+//! The task that owns the libp2p swarm: what the driver asks for, and what is due.
+
+mod connections;
+mod sessions;
+
+use super::{
+    Protocols, SwarmConfig,
+    build::{self, Behaviour},
+    identity,
+    incoming::{self, Opened},
+    listen::{kind, listen},
+    neighbour::Neighbour,
+    wire::Silence,
+};
+use crate::transport::{
+    TransportError,
+    counters::add,
+    link::{Gates, Inbox, Outbox},
+    queue::Lane,
+};
+use futures::StreamExt;
+use hamlet_overlay::identity::PeerId;
+use libp2p::{Multiaddr, Swarm};
+use libp2p_stream::Control;
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+use sessions::Report;
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+/// How long what is urgent may take to leave before a farewell.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
+/// What sessions and streams that are opened may have to report at once.
+const REPORTS: usize = 64;
+
+/// What the driver asks of the task.
+pub enum Command {
+    Connect(PeerId, Arc<Outbox>, Gates),
+    Release(PeerId),
+    Punish(PeerId),
+    Close(oneshot::Sender<()>),
+}
+
+/// The task.
+pub struct Task {
+    me: PeerId,
+    swarm: Swarm<Behaviour>,
+    control: Control,
+    protocols: Protocols,
+    addresses: BTreeMap<PeerId, Vec<Multiaddr>>,
+    neighbours: BTreeMap<PeerId, Neighbour>,
+    inbox: Inbox,
+    commands: mpsc::UnboundedReceiver<Command>,
+    connected: Arc<AtomicUsize>,
+    report_sender: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    opened: mpsc::Receiver<Opened>,
+    /// Takes the streams that others open; ends with the task.
+    _taker: JoinSet<()>,
+    random: ChaCha12Rng,
+    generation: u64,
+}
+
+impl Task {
+    /// Opens the listeners; where they listen comes with the task.
+    pub async fn start(
+        config: SwarmConfig,
+        inbox: Inbox,
+        commands: mpsc::UnboundedReceiver<Command>,
+        connected: Arc<AtomicUsize>,
+        silence: &Silence,
+    ) -> Result<(Task, Vec<String>), TransportError> {
+        let mut swarm = build::build(&config, &inbox.counters, silence)?;
+        let mut addresses = BTreeMap::new();
+        for (&peer, texts) in &config.addresses {
+            let mut parsed: Vec<Multiaddr> = Vec::with_capacity(texts.len());
+            for text in texts {
+                parsed.push(build::parse(text)?);
+            }
+            parsed.sort_by_key(|address| kind(address) != config.prefer);
+            addresses.insert(peer, parsed);
+        }
+        let listening = listen(&mut swarm, &config.listen).await?;
+        let control = swarm.behaviour().streams.new_control();
+        let accept = |lane: Lane| {
+            control
+                .clone()
+                .accept(config.protocols[lane as usize].clone())
+                .map_err(|_| io::Error::other("two lanes under one protocol name"))
+        };
+        let incoming = [accept(Lane::Live)?, accept(Lane::Repair)?];
+        let (opened_sender, opened) = mpsc::channel(REPORTS);
+        let mut taker = JoinSet::new();
+        taker.spawn(incoming::take_all(incoming, opened_sender));
+        let (report_sender, reports) = mpsc::channel(REPORTS);
+        let task = Task {
+            me: config.me,
+            swarm,
+            control,
+            protocols: config.protocols,
+            addresses,
+            neighbours: BTreeMap::new(),
+            inbox,
+            commands,
+            connected,
+            report_sender,
+            reports,
+            opened,
+            _taker: taker,
+            random: ChaCha12Rng::from_seed(config.seed),
+            generation: 0,
+        };
+        Ok((task, listening))
+    }
+
+    /// Runs until it is told to close, or the driver is gone.
+    pub async fn run(mut self) {
+        loop {
+            let due = self.neighbours.values().filter_map(Neighbour::due).min();
+            let alarm = async {
+                match due {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.swarm_event(event).await,
+                command = self.commands.recv() => match command {
+                    Some(Command::Connect(peer, outbox, gates)) => self.connect(peer, outbox, gates),
+                    Some(Command::Release(peer)) => self.release(peer),
+                    Some(Command::Punish(peer)) => self.punish(peer).await,
+                    Some(Command::Close(done)) => {
+                        self.close().await;
+                        // Whoever asked may have lost patience.
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                Some(opened) = self.opened.recv() => self.opened(opened).await,
+                Some(report) = self.reports.recv() => self.session_report(report).await,
+                () = alarm => self.attempt(),
+            }
+        }
+    }
+
+    fn connect(&mut self, peer: PeerId, outbox: Arc<Outbox>, gates: Gates) {
+        let Some(name) = identity::to_libp2p(peer) else {
+            tracing::warn!(%peer, "this key is no Ed25519 key; nobody can have it");
+            return;
+        };
+        let addresses = self.addresses.get(&peer).cloned().unwrap_or_default();
+        self.swarm.behaviour_mut().wanted.allow_peer(name);
+        let neighbour = Neighbour::new(name, addresses, outbox, gates, self.me < peer);
+        self.neighbours.insert(peer, neighbour);
+    }
+
+    fn release(&mut self, peer: PeerId) {
+        if let Some(mut neighbour) = self.neighbours.remove(&peer) {
+            if neighbour.take_down() {
+                self.connected.fetch_sub(1, Relaxed);
+            }
+            self.swarm
+                .behaviour_mut()
+                .wanted
+                .disallow_peer(neighbour.name);
+        }
+    }
+
+    /// Closes the connection with a peer and refuses it until its next attempt.
+    async fn punish(&mut self, peer: PeerId) {
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else {
+            return;
+        };
+        if neighbour.punished {
+            return;
+        }
+        add(&self.inbox.counters.punished, 1);
+        neighbour.punished = true;
+        self.swarm
+            .behaviour_mut()
+            .wanted
+            .disallow_peer(neighbour.name);
+        neighbour.failed(&mut self.random);
+        self.take_down(peer).await;
+    }
+
+    /// Does what is due.
+    fn attempt(&mut self) {
+        let now = Instant::now();
+        let due: Vec<PeerId> = self
+            .neighbours
+            .iter()
+            .filter(|(_, neighbour)| neighbour.due().is_some_and(|due| due <= now))
+            .map(|(&peer, _)| peer)
+            .collect();
+        for peer in due {
+            let Some(neighbour) = self.neighbours.get_mut(&peer) else {
+                continue;
+            };
+            if neighbour.punished {
+                neighbour.punished = false;
+                self.swarm.behaviour_mut().wanted.allow_peer(neighbour.name);
+            } else if neighbour.is_connected() {
+                self.lead(peer);
+            } else {
+                self.dial(peer);
+            }
+        }
+    }
+
+    /// Lets what is urgent leave, then closes all connections in an orderly way.
+    async fn close(&mut self) {
+        let until = Instant::now() + DRAIN_TIMEOUT;
+        while Instant::now() < until && !self.neighbours.values().all(|n| n.outbox.is_empty()) {
+            // The swarm's own housekeeping goes on meanwhile.
+            let _ = timeout(Duration::from_millis(10), self.swarm.select_next_some()).await;
+        }
+        let names: Vec<libp2p::PeerId> = self.swarm.connected_peers().copied().collect();
+        for name in names {
+            // It may have gone by itself.
+            let _ = self.swarm.disconnect_peer_id(name);
+        }
+        let until = Instant::now() + DRAIN_TIMEOUT;
+        while self.swarm.connected_peers().next().is_some() && Instant::now() < until {
+            let _ = timeout(Duration::from_millis(10), self.swarm.select_next_some()).await;
+        }
+    }
+}
