@@ -1,0 +1,127 @@
+//! What can be chosen of a new network.
+
+use crate::config::Rate;
+use clap::Args;
+use hamlet_overlay::{genesis::Founder, identity::PeerId};
+use libp2p::Multiaddr;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    str::FromStr,
+};
+
+/// Make a network: its genesis, and a data folder for every founder
+///
+/// Each folder holds a peer's key, the genesis and a configuration, and is run with `hamlet node --folder`,
+/// on this machine or, copied there, on another. Peers are numbered from 0; peer-0 publishes unless
+/// --publisher says otherwise.
+///
+/// With one --host, peers listen on ports that count up from --port. With several, peers are dealt to the
+/// hosts in turn, and ports count up on each host.
+#[derive(Args, Debug)]
+pub(super) struct New {
+    /// The folder to make
+    pub path: PathBuf,
+    /// What people call the network [default: the folder's name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// How many founders get a data folder
+    #[arg(long, default_value_t = 8, value_name = "COUNT")]
+    pub peers: usize,
+    /// An IP address at which peers reach each other; may be given more than once
+    #[arg(long = "host", value_name = "ADDRESS", default_values_t = [IpAddr::V4(Ipv4Addr::LOCALHOST)], value_delimiter = ',')]
+    pub hosts: Vec<IpAddr>,
+    /// The first port that peers listen on, both UDP (QUIC) and TCP
+    #[arg(long, default_value_t = 4711)]
+    pub port: u16,
+    /// The first loopback port for players and commands
+    #[arg(long, default_value_t = 8420, value_name = "PORT")]
+    pub http_port: u16,
+    /// A peer that may publish, by its number, and if need be its highest rate; may be given more than once
+    #[arg(
+        long = "publisher",
+        value_name = "PEER[=RATE]",
+        default_value = "0",
+        value_delimiter = ','
+    )]
+    pub publishers: Vec<PublisherArgument>,
+    /// The highest rate of a stream, unless --publisher says otherwise
+    #[arg(long, default_value = "4Mbit", value_name = "RATE")]
+    pub rate: Rate,
+    /// The cap on the sum of all streams' highest rates [default: 100Mbit, or that sum]
+    #[arg(long, value_name = "RATE")]
+    pub total_rate: Option<Rate>,
+    /// A founder who has made a key already (`hamlet keygen`), and where to reach it; may be given more than
+    /// once
+    #[arg(long = "founder", value_name = "KEY@MULTIADDRESS")]
+    pub founders: Vec<FounderArgument>,
+    /// How much of a stream one segment holds, in milliseconds
+    #[arg(long, default_value_t = 250, value_name = "MS")]
+    pub segment_ms: u16,
+    /// The smallest size of a cluster [default: follows from the number of peers, like the next four]
+    #[arg(long, value_name = "COUNT")]
+    pub g_min: Option<u8>,
+    /// The largest size of a cluster
+    #[arg(long, value_name = "COUNT")]
+    pub g_max: Option<u8>,
+    /// Hamiltonian cycles over the clusters
+    #[arg(long, value_name = "COUNT")]
+    pub h: Option<u8>,
+    /// Shards of a segment, and slots of a cluster
+    #[arg(long, value_name = "COUNT")]
+    pub n: Option<u8>,
+    /// Shards that restore a segment
+    #[arg(long, value_name = "COUNT")]
+    pub k: Option<u8>,
+    /// Write what was made as JSON to this file; - is standard output
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+}
+
+/// A peer that may publish.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PublisherArgument {
+    pub peer: usize,
+    pub rate: Option<Rate>,
+}
+
+impl FromStr for PublisherArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PublisherArgument, String> {
+        let (peer, rate) = match text.split_once('=') {
+            None => (text, None),
+            Some((peer, rate)) => (peer, Some(rate)),
+        };
+        Ok(PublisherArgument {
+            peer: peer
+                .parse()
+                .map_err(|_| "write the number of a peer, for example 0 or 0=2Mbit".to_owned())?,
+            rate: rate
+                .map(|rate| rate.parse().map_err(|error| format!("{error}")))
+                .transpose()?,
+        })
+    }
+}
+
+/// A founder who has a key already.
+#[derive(Clone, Debug)]
+pub(super) struct FounderArgument(pub Founder);
+
+impl FromStr for FounderArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FounderArgument, String> {
+        let (key, address) = text
+            .split_once('@')
+            .ok_or("write KEY@MULTIADDRESS, for example 17…ab@/ip4/192.0.2.7/udp/4711/quic-v1")?;
+        let id = key.parse::<PeerId>().map_err(|error| error.to_string())?;
+        address
+            .parse::<Multiaddr>()
+            .map_err(|error| format!("{address:?} is no multiaddress: {error}"))?;
+        Ok(FounderArgument(Founder {
+            id,
+            addresses: vec![address.to_owned()],
+        }))
+    }
+}
