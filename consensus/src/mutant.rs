@@ -42,8 +42,6 @@ pub enum Mutant {
     NeverHelp,
     /// Time-outs do not grow.
     FixedTimeout,
-    /// R3: one member that gives up a view makes all give it up.
-    GiveUpWithOne,
     /// R4: who voted never abandons.
     NeverAbandon,
     /// R5: nobody supports a block.
@@ -52,7 +50,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 21] = [
+    pub const ALL: [Mutant; 20] = [
         Mutant::SmallQuorum,
         Mutant::FastQuorum,
         Mutant::VoteTwice,
@@ -71,7 +69,6 @@ impl Mutant {
         Mutant::NeverRepeat,
         Mutant::NeverHelp,
         Mutant::FixedTimeout,
-        Mutant::GiveUpWithOne,
         Mutant::NeverAbandon,
         Mutant::NeverSupport,
     ];

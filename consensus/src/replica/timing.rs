@@ -128,11 +128,7 @@ impl<A: Application> Replica<A> {
         }
         let leader = self.epoch.leader(self.view);
         let proposed = open.is_some_and(|open| open.proposal.is_some());
-        let enough = if self.epoch.mutants.has(Mutant::GiveUpWithOne) {
-            1
-        } else {
-            self.epoch.honest()
-        };
+        let enough = self.epoch.honest();
         let others = open.is_some_and(|open| open.gave_up().len() >= enough);
         let over = self
             .timing

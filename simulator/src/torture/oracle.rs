@@ -3,6 +3,7 @@
 use super::{keys::CheapKeys, ledger::Ledger, plan::Plan};
 use hamlet_consensus::{
     Epoch, Message,
+    block::BlockId,
     certificate::{Certificate, Claim},
     command::CommandId,
     epoch::{Height, View},
@@ -225,9 +226,25 @@ impl Oracle {
         }
     }
 
+    /// Whether somebody honest voted for a block, as every certificate of it needs.
+    fn is_vouched_for(&self, block: BlockId) -> bool {
+        self.honest.iter().any(|member| {
+            (self.votes.get(&(*member, block.view)))
+                .is_some_and(|votes| votes.contains(&Vote::Notarize(block)))
+        })
+    }
+
     fn certificate(&mut self, member: u8, certificate: &Certificate) {
         if !certificate.verify(&self.epoch, &self.keys) {
             let text = format!("member {member} relies on {:?}", certificate.claim);
+            return self.blame(Violation::Certificate(text));
+        }
+        if let Claim::Notarized(block) | Claim::Finalized(block) | Claim::Unanimous(block) =
+            certificate.claim
+            && !self.is_vouched_for(block)
+        {
+            let text =
+                format!("nobody honest voted for {block:?}, which member {member} relies on");
             return self.blame(Violation::Certificate(text));
         }
         let block = match certificate.claim {

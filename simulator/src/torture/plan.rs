@@ -155,7 +155,12 @@ impl Plan {
             snapshot_every: dice.pick(&[1, 2, 3, 5, 128, 128, 128, 128]).unwrap_or(128),
             ballast: if dice.chance(30) { 150_000 } else { 0 },
             settings: Settings {
-                delay: Duration::from_millis(dice.within(10, 80)),
+                // Sometimes far too short, so that only growing time-outs help.
+                delay: Duration::from_millis(if dice.chance(200) {
+                    dice.within(1, 5)
+                } else {
+                    dice.within(10, 80)
+                }),
                 timeout_max: Duration::from_secs(3),
                 beat: Duration::from_millis(dice.within(300, 1000)),
             },

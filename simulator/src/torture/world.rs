@@ -29,9 +29,11 @@ use std::{
 };
 
 /// How long after stabilisation everything must be done, in microseconds.
-const PATIENCE: u64 = 240_000_000;
+const PATIENCE: u64 = 120_000_000;
+/// How long the cluster has to get quiet, in microseconds: every silent leader may cost a time-out.
+const GRACE: u64 = 90_000_000;
 /// The most events of one run: more means that the cluster talks without end.
-const MAX_EVENTS: u64 = 3_000_000;
+const MAX_EVENTS: u64 = 1_500_000;
 
 /// What became of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -549,7 +551,7 @@ impl World {
         }
         if self.plan.check_quiet {
             self.muted = true;
-            self.enter(self.now + 20_000_000, Event::Listen);
+            self.enter(self.now + GRACE, Event::Listen);
         } else {
             self.ended = true;
         }
