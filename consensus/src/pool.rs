@@ -86,6 +86,11 @@ impl Pool {
         }
     }
 
+    /// The commands that wait.
+    pub fn ids(&self) -> impl Iterator<Item = &CommandId> {
+        self.waiting.keys()
+    }
+
     /// Takes out what cannot be executed after `height` any more.
     pub fn expire(&mut self, height: Height) -> Vec<(CommandId, Member)> {
         let expired: Vec<(CommandId, Member)> = (self.waiting.iter())

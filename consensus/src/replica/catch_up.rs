@@ -284,6 +284,7 @@ impl<A: Application> Replica<A> {
         }
         self.settle_views();
         self.forget_reached_target();
+        self.forget_executed();
         self.expire_commands();
         self.outbox.push(Output::Restored(download.height));
         self.must_rewrite = true;

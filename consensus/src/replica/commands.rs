@@ -4,6 +4,7 @@ use super::Replica;
 use crate::{
     application::Application,
     command::{COMMAND_WINDOW, Command, CommandId},
+    epoch::Height,
     identity::PeerId,
     io::{Output, Refusal, Reply},
     member::Member,
@@ -158,6 +159,19 @@ impl<A: Application> Replica<A> {
         }
         if !batch.is_empty() {
             self.send_all(Message::Commands(batch));
+        }
+    }
+
+    /// Takes out of the pool what others executed while this member was behind.
+    pub(super) fn forget_executed(&mut self) {
+        let executed: Vec<(CommandId, Height)> = (self.pool.ids())
+            .filter_map(|id| self.log.executed_at(id).map(|height| (*id, height)))
+            .collect();
+        for (id, height) in executed {
+            self.pool.remove(&id);
+            if self.waiters.contains(&id) {
+                self.await_seal(height);
+            }
         }
     }
 

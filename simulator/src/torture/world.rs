@@ -30,8 +30,8 @@ use std::{
 
 /// How long after stabilisation everything must be done, in microseconds.
 const PATIENCE: u64 = 120_000_000;
-/// How long the cluster has to get quiet, in microseconds: every silent leader may cost a time-out.
-const GRACE: u64 = 90_000_000;
+/// How long the cluster has to get quiet, in microseconds, and how much longer for each silent leader.
+const GRACE: (u64, u64) = (20_000_000, 6_000_000);
 /// The most events of one run: more means that the cluster talks without end.
 const MAX_EVENTS: u64 = 1_500_000;
 
@@ -551,7 +551,8 @@ impl World {
         }
         if self.plan.check_quiet {
             self.muted = true;
-            self.enter(self.now + GRACE, Event::Listen);
+            let liars = self.plan.byzantine.len() as u64;
+            self.enter(self.now + GRACE.0 + liars * GRACE.1, Event::Listen);
         } else {
             self.ended = true;
         }
