@@ -104,6 +104,8 @@ impl<A: Application> Replica<A> {
         let next = (candidates.iter().find(|member| *member > last)).or(candidates.iter().next());
         let nobody = ahead.is_empty() && self.catch_up.missing.is_none();
         let Some(next) = next.filter(|_| !nobody) else {
+            // Nothing is lacking that anybody claims to have.
+            (self.catch_up.since, self.catch_up.asked) = (None, None);
             return;
         };
         if !ahead.is_empty() {

@@ -233,7 +233,9 @@ impl<A: Application> Replica<A> {
             Some(self.timing.beat),
         ];
         let next = next.into_iter().flatten().min().unwrap_or(Time::NEVER);
-        if next != self.timing.alarm {
+        // What is due already is looked at again soon; an alarm that has rung is none.
+        let next = next.max(self.now + Duration::from_millis(1));
+        if next != self.timing.alarm || self.timing.alarm <= self.now {
             self.timing.alarm = next;
             self.outputs.push_back(Output::WakeAt(next));
         }
