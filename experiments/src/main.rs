@@ -9,12 +9,14 @@ mod json;
 mod learn;
 mod open;
 mod open_range;
+mod parallel;
 mod predict;
 mod privacy;
 mod process;
 mod report;
 mod seeds;
 mod simulate;
+mod sweep;
 mod torture;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +46,7 @@ enum Command {
     Predict(Box<predict::Arguments>),
     Report(Box<report::Arguments>),
     Simulate(Box<simulate::Arguments>),
+    Sweep(Box<sweep::Arguments>),
     Torture(Box<torture::Arguments>),
 }
 
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(*arguments),
         Command::Report(arguments) => report::run(*arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),
+        Command::Sweep(arguments) => sweep::run(*arguments),
         Command::Torture(arguments) => torture::run(*arguments),
     };
     outcome.unwrap_or_else(|problem| {

@@ -4,14 +4,14 @@ pub mod baselines;
 pub mod options;
 pub mod outcome;
 pub mod plan;
-mod run;
+pub mod run;
 pub mod saved;
 pub mod stage;
 mod tell;
 mod wish;
 
 use crate::{
-    Outcome as Ended, interrupt, json, privacy,
+    Outcome as Ended, interrupt, json, parallel, privacy,
     report::learning::{self, Shown},
     seeds::Seeds,
 };
@@ -26,8 +26,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Mutex,
-    thread,
 };
 
 /// Lets models walk, merge and learn in a simulated network, and says how good they get.
@@ -157,35 +155,19 @@ fn all(
     let progress = ProgressBar::new(u64::from(rounds) * seeds.len() as u64);
     let style = "{bar:30} round {pos}/{len}  {msg}  {elapsed} gone, {eta} left";
     progress.set_style(ProgressStyle::with_template(style)?);
-    let waiting: Mutex<Vec<u64>> = Mutex::new(seeds.iter().rev().copied().collect());
-    let done: Mutex<Vec<(u64, Result<Run, String>)>> = Mutex::new(Vec::new());
-    let threads = thread::available_parallelism()
-        .map_or(1, |count| count.get())
-        .min(seeds.len());
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    // The lock is released before the run: a lock within `while let` would not be.
-                    let next = waiting.lock().map_or(None, |mut waiting| waiting.pop());
-                    let Some(seed) = next.filter(|_| !interrupt::asked()) else {
-                        break;
-                    };
-                    let state = state(arguments, seed, seeds.len());
-                    let run =
-                        run::run(options, seed, state.as_deref(), arguments.resume, &progress);
-                    if let Ok(mut done) = done.lock() {
-                        done.push((seed, run.map_err(|problem| problem.to_string())));
-                    }
-                }
-            });
-        }
+    let runs = parallel::map(seeds, |seed| {
+        let state = state(arguments, *seed, seeds.len());
+        let run = run::run(
+            options,
+            *seed,
+            state.as_deref(),
+            arguments.resume,
+            &progress,
+        );
+        let mut run = run.map_err(|problem| problem.to_string())?;
+        run.judge();
+        Ok(run)
     });
     progress.finish_and_clear();
-    let mut done = done.into_inner().map_err(|_| "a run ended in a panic")?;
-    done.sort_by_key(|(seed, _)| *seed);
-    Ok(done
-        .into_iter()
-        .map(|(_, run)| run)
-        .collect::<Result<Vec<Run>, String>>()?)
+    Ok(runs.into_iter().collect::<Result<Vec<Run>, String>>()?)
 }

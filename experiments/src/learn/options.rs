@@ -112,7 +112,7 @@ options! {
     /// The share of the peers that lie [default: 0]
     #[arg(long, value_name = "SHARE", help_heading = "Liars")]
     byzantine: f64,
-    /// What they do: sign-flip, label-flip, gaussian, little-is-enough, inner-product, dissensus,
+    /// What they do: none, sign-flip, label-flip, gaussian, little-is-enough, inner-product, dissensus,
     /// age-inflation, stale-replay, not-a-number, huge-weights, wrong-community; or
     /// `reconstruct`, which recovers rows from models while nobody lies
     #[arg(long, value_name = "ATTACK", help_heading = "Liars")]

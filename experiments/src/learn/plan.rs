@@ -18,7 +18,12 @@ type Wished<T> = Result<T, Box<dyn Error>>;
 
 /// The settings of the run under `seed`.
 pub fn settings(options: &Options, stage: &Stage, seed: u64) -> Wished<Settings> {
+    let attack = attack(options)?;
+    // Whoever names `none` wants the same run without liars.
+    let nobody = options.attack.is_some() && attack.is_none();
     let byzantine = options.byzantine.unwrap_or(0.0);
+    let defence = defence(options, byzantine)?;
+    let byzantine = if nobody { 0.0 } else { byzantine };
     Ok(Settings {
         learner: learner(options, &stage.data, seed)?,
         rule: rule(options)?,
@@ -31,8 +36,8 @@ pub fn settings(options: &Options, stage: &Stage, seed: u64) -> Wished<Settings>
         delay: delay(options)?,
         churn: churn(options)?,
         byzantine,
-        attack: attack(options)?,
-        defence: defence(options, byzantine)?,
+        attack,
+        defence,
         seed,
     })
 }
@@ -225,7 +230,7 @@ fn churn(options: &Options) -> Wished<Option<Churn>> {
 }
 
 fn attack(options: &Options) -> Wished<Option<Attack>> {
-    let Some(text) = options.attack.as_deref() else {
+    let Some(text) = options.attack.as_deref().filter(|text| *text != "none") else {
         return Ok(None);
     };
     let attack = serde_json::from_value(serde_json::Value::String(text.to_owned()));

@@ -1,7 +1,7 @@
 //! One run under one seed, from its start or from where it was saved.
 
 use super::{
-    baselines,
+    baselines::{self, Baselines},
     options::Options,
     outcome::{Outcome, Point},
     plan,
@@ -35,6 +35,17 @@ pub struct Run {
 }
 
 impl Run {
+    /// Adds what the same rows give without gossip, if the run is finished.
+    pub fn judge(&mut self) {
+        if self.outcome.finished {
+            let start = Instant::now();
+            let (learner, rounds) = (self.saved.arena.learner(), self.outcome.rounds);
+            let world = self.stage.world();
+            self.outcome.baselines = baselines::compute(world, learner, rounds, self.saved.seed);
+            self.outcome.wall_seconds += start.elapsed().as_secs_f64();
+        }
+    }
+
     /// The run as a report shows it.
     pub fn shown(&self) -> Shown<'_> {
         Shown {
@@ -128,11 +139,6 @@ pub fn run(
         }
     }
     let finished = saved.arena.round() >= rounds;
-    let baselines = if finished {
-        baselines::compute(world, saved.arena.learner(), rounds, seed)
-    } else {
-        baselines::Baselines::default()
-    };
     saved.seconds.0 = before + start.elapsed().as_secs_f64();
     match state {
         Some(path) if !finished => saved.write(path)?,
@@ -158,7 +164,7 @@ pub fn run(
         defence: text(&options.defence, "none"),
         seed,
         curve: saved.curve.clone(),
-        baselines,
+        baselines: Baselines::default(),
         wall_seconds: saved.seconds.0,
         peer_rounds_per_s: f64::from(saved.arena.round()) * peers as f64
             / saved.seconds.1.max(1e-9),
