@@ -7,6 +7,7 @@ mod graph;
 mod interrupt;
 mod json;
 mod learn;
+mod live;
 mod open;
 mod open_range;
 mod parallel;
@@ -43,6 +44,7 @@ enum Command {
     Bench(Box<bench::Arguments>),
     Graph(Box<graph::Arguments>),
     Learn(Box<learn::Arguments>),
+    Live(Box<live::Arguments>),
     Predict(Box<predict::Arguments>),
     Report(Box<report::Arguments>),
     Simulate(Box<simulate::Arguments>),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Graph(arguments) => graph::run(*arguments),
         Command::Learn(arguments) => learn::run(*arguments),
+        Command::Live(arguments) => live::run(*arguments),
         Command::Predict(arguments) => predict::run(*arguments),
         Command::Report(arguments) => report::run(*arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),

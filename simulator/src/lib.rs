@@ -23,6 +23,7 @@ pub mod directory;
 pub mod event;
 pub mod figures;
 pub mod invariant;
+pub mod learning;
 pub mod ledger;
 pub mod links;
 pub mod memo;

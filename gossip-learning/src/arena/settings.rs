@@ -179,7 +179,7 @@ impl Settings {
     }
 
     /// Bounds that no honest model of this data exceeds.
-    pub(super) fn limits(&self, data: &Dataset) -> Limits {
+    pub fn limits(&self, data: &Dataset) -> Limits {
         let rows = 0..data.train.len();
         let longest = rows
             .map(|row| row_norm(data.train.row(row)))

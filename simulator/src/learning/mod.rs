@@ -1,0 +1,417 @@
+//! Gossip learning in a world of whole peers: models travel over the overlay's own links, inside clusters
+//! and along the cycles, while clusters change.
+//!
+//! Each member is the overlay's [`Peer`], which says whom it wants links with, and a
+//! [`GossipPeer`] that learns over the links that are up. Clusters are random samples of the peers, so a
+//! local model is that of a changing sample here; what the world shows is that learning of both slots
+//! outlives every change of clusters.
+
+mod membership;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    directory::Directory,
+    links::{Ends, Fate, Lines},
+    random::{Purpose, Randomness},
+    settings::{LinkSettings, SettingsError},
+};
+use hamlet_gossip_learning::{
+    Dataset, Partition, Rows, Task,
+    arena::Kind,
+    model::Model,
+    peer::{GossipPeer, Message, Terms},
+};
+use hamlet_overlay::{
+    genesis::Parameters,
+    identity::{PeerId, SimulatedAuthority},
+    io::{Input, Output},
+    peer::{Peer, Setup},
+    time::Time,
+    view::View,
+    wire::{self, Frame},
+    work::Compute,
+};
+use membership::Membership;
+use serde::Serialize;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// What a world of learning peers is made from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The number from which all randomness is derived.
+    pub seed: u64,
+    /// The parameters of the peers' network.
+    pub parameters: Parameters,
+    /// What links are like.
+    pub links: LinkSettings,
+    /// How often a peer sends its models.
+    pub round: Duration,
+    /// How long an epoch lasts.
+    pub epoch: Duration,
+    /// The share of the peers that change clusters with each epoch.
+    pub moving: f64,
+    /// What the peers agree on about learning.
+    pub terms: Terms,
+}
+
+/// What an epoch came to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// The epoch that ended, from 0.
+    pub epoch: u64,
+    /// Peers that came to this epoch from another cluster.
+    pub moved: usize,
+    /// The mean number of links that are up.
+    pub links_mean: f64,
+    /// The mean number of links with triangles.
+    pub supported_mean: f64,
+    /// Models that arrived from the own cluster in this epoch,
+    pub models_within: u64,
+    /// and from others, along the cycles.
+    pub models_along: u64,
+    /// Messages that were refused.
+    pub refused: u64,
+    /// The mean age of local and of global models, in rows.
+    pub age_mean: [f64; 2],
+    /// The mean loss of local and of global models on the test rows.
+    pub loss_mean: [f64; 2],
+    /// Their error there: the share of wrong labels, or the root of the mean squared error.
+    pub error_mean: [f64; 2],
+}
+
+/// One peer: its part of the overlay, the links that it has, and what learns over them.
+struct Member {
+    overlay: Peer,
+    ends: Ends,
+    learner: GossipPeer,
+}
+
+enum Event {
+    Wake {
+        peer: usize,
+    },
+    Connect {
+        a: usize,
+        b: usize,
+    },
+    Frame {
+        from: usize,
+        to: usize,
+        frame: Frame,
+    },
+    Model {
+        from: usize,
+        to: usize,
+        frame: Frame,
+    },
+    Round {
+        peer: usize,
+    },
+    Epoch,
+}
+
+/// A deterministic world of peers that learn.
+pub struct Learning {
+    settings: Settings,
+    directory: Directory,
+    membership: Membership,
+    members: Vec<Member>,
+    lines: Lines,
+    /// By time, and by the order of entry.
+    calendar: BTreeMap<(Time, u64), Event>,
+    entered: u64,
+    now: Time,
+    test: Rows,
+    task: Task,
+    /// Of the epoch that lasts: models from the own cluster, from others, and messages refused.
+    counts: [u64; 3],
+    moved: usize,
+    ended: Vec<Progress>,
+}
+
+impl Learning {
+    /// The world at time zero. Each peer of `partition` has its rows of `data`.
+    ///
+    /// # Errors
+    /// When no network of so many peers can be founded.
+    pub fn new(
+        settings: Settings,
+        data: Dataset,
+        partition: &Partition,
+    ) -> Result<Learning, SettingsError> {
+        let seed = settings.seed;
+        let peers = partition.peers();
+        if peers < 2 {
+            return Err(SettingsError::TooFewPeers);
+        }
+        let authority = Randomness::new(seed, Purpose::Authority).bytes(0);
+        let authority = SimulatedAuthority::new(authority);
+        let names = Randomness::new(seed, Purpose::Key);
+        let mut ids: Vec<PeerId> = (0..peers as u64)
+            .map(|peer| PeerId(names.bytes(peer)))
+            .collect();
+        ids.sort_unstable();
+        let network = membership::found(seed, settings.parameters, &ids)?;
+        let own_seeds = Randomness::new(seed, Purpose::Peer);
+        let mut members = Vec::with_capacity(peers);
+        for (place, &id) in ids.iter().enumerate() {
+            let view = View::founding(&network, id).ok_or(SettingsError::Founder)?;
+            let setup = Setup {
+                view,
+                signer: Box::new(authority.signer(id)),
+                verifier: Arc::new(authority.clone()),
+                work: Arc::new(Compute),
+                publish_from: 0,
+            };
+            let mut rows = Rows::dense(data.train.features());
+            for &row in partition.rows(place) {
+                let row = row as usize;
+                rows.push(data.train.row(row), data.train.label(row));
+            }
+            let own_seed = own_seeds.at([place as u64]);
+            members.push(Member {
+                overlay: Peer::new(Time::ZERO, setup),
+                ends: Ends::new(place as u32),
+                learner: GossipPeer::new(settings.terms.clone(), rows, own_seed),
+            });
+        }
+        let mut world = Learning {
+            lines: Lines::new(seed, &settings.links),
+            membership: Membership::new(network, seed),
+            directory: Directory::new(ids),
+            members,
+            calendar: BTreeMap::new(),
+            entered: 0,
+            now: Time::ZERO,
+            test: data.test,
+            task: data.task,
+            counts: [0; 3],
+            moved: 0,
+            ended: Vec::new(),
+            settings,
+        };
+        let round = world.settings.round.as_micros() as u64;
+        for peer in 0..peers {
+            world.follow(peer);
+            // Peers are not in step.
+            let phase = Duration::from_micros(round * peer as u64 / peers as u64);
+            let first = Time::ZERO + world.settings.round + phase;
+            world.enter(first, Event::Round { peer });
+        }
+        let first = Time::ZERO + world.settings.epoch;
+        world.enter(first, Event::Epoch);
+        Ok(world)
+    }
+
+    /// Goes on until the epoch that lasts has ended, and says what it came to.
+    pub fn run_epoch(&mut self) -> Progress {
+        let wanted = self.ended.len() + 1;
+        loop {
+            if let Some(((now, _), event)) = self.calendar.pop_first() {
+                self.now = self.now.max(now);
+                self.happen(event);
+            }
+            // The next epoch is always in the calendar, so this ends.
+            if let Some(progress) = self.ended.get(wanted - 1) {
+                return *progress;
+            }
+        }
+    }
+
+    fn enter(&mut self, at: Time, event: Event) {
+        self.calendar.insert((at, self.entered), event);
+        self.entered += 1;
+    }
+
+    fn is_up(&self, one: usize, other: usize) -> bool {
+        self.members[one].ends.is_up(other as u32)
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Wake { peer } => self.give(peer, Input::Wake),
+            Event::Connect { a, b } => {
+                let came_up = self.members[a].ends.come_up(b as u32);
+                if self.members[b].ends.come_up(a as u32) && came_up {
+                    let [id_a, id_b] = [a, b].map(|peer| self.directory.id(peer));
+                    self.give(a, Input::Connected(id_b));
+                    self.give(b, Input::Connected(id_a));
+                    self.relink(a);
+                    self.relink(b);
+                }
+            }
+            Event::Frame { from, to, frame } if self.is_up(to, from) => {
+                let from = self.directory.id(from);
+                self.give(to, Input::Frame { from, frame });
+            }
+            Event::Model { from, to, frame } if self.is_up(to, from) => {
+                self.arrive(from, to, &frame);
+            }
+            // The link went down while the message was under way.
+            Event::Frame { .. } | Event::Model { .. } => {}
+            Event::Round { peer } => {
+                self.members[peer].learner.round();
+                self.post(peer);
+                let next = self.now + self.settings.round;
+                self.enter(next, Event::Round { peer });
+            }
+            Event::Epoch => self.change(),
+        }
+    }
+
+    fn arrive(&mut self, from: usize, to: usize, frame: &Frame) {
+        let Ok((message, _)) = wire::decode::<Message>(frame) else {
+            self.counts[2] += 1;
+            return;
+        };
+        let is_model = matches!(message, Message::Model { .. });
+        let received = self.members[to].learner.receive(from as u64, message);
+        if received.is_err() {
+            self.counts[2] += 1;
+        } else if is_model {
+            let along = !self.membership.are_fellows(from, to);
+            self.counts[usize::from(along)] += 1;
+        }
+        self.post(to);
+    }
+
+    /// Ends an epoch: some peers change clusters, and all that they touch learn of it.
+    fn change(&mut self) {
+        let progress = self.progress();
+        self.ended.push(progress);
+        self.counts = [0; 3];
+        self.moved = self
+            .membership
+            .change(self.settings.moving, &self.directory);
+        for peer in 0..self.members.len() {
+            let epoch = self.membership.epoch_of(peer);
+            self.members[peer].overlay.begin_epoch(self.now, epoch);
+            self.follow(peer);
+        }
+        let next = self.now + self.settings.epoch;
+        self.enter(next, Event::Epoch);
+    }
+
+    /// Gives the overlay's peer an input and does what it wants done.
+    fn give(&mut self, peer: usize, input: Input) {
+        self.members[peer].overlay.handle(self.now, input);
+        self.follow(peer);
+    }
+
+    /// Does what the overlay's peer wants done.
+    fn follow(&mut self, peer: usize) {
+        while let Some(output) = self.members[peer].overlay.poll() {
+            match output {
+                Output::Connect(other) => {
+                    if let Some(other) = self.directory.index(other) {
+                        let (mine, theirs) = (peer as u32, other as u32);
+                        self.members[peer].ends.want(&self.lines, theirs);
+                        if self.members[other].ends.offered(&self.lines, mine) {
+                            let at = self.now + self.lines.latency(mine, theirs);
+                            self.enter(at, Event::Connect { a: peer, b: other });
+                        }
+                    }
+                }
+                Output::Release(other) => {
+                    if let Some(other) = self.directory.index(other)
+                        && self.members[peer].ends.release(other as u32)
+                        && self.members[other].ends.gone(peer as u32)
+                    {
+                        let id = self.directory.id(peer);
+                        self.give(other, Input::Disconnected(id));
+                        self.relink(other);
+                        self.relink(peer);
+                    }
+                }
+                Output::Send { to, frame, .. } => {
+                    for id in to {
+                        if let Some(to) = self.directory.index(id) {
+                            let frame = frame.clone();
+                            self.launch(peer, to, |from| Event::Frame { from, to, frame });
+                        }
+                    }
+                }
+                Output::WakeAt(time) if time != Time::NEVER => {
+                    self.enter(time.max(self.now), Event::Wake { peer });
+                }
+                Output::WakeAt(_) | Output::Deliver(_) | Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// Tells what learns at a peer which links are up now.
+    fn relink(&mut self, peer: usize) {
+        let up: Vec<u64> = self.members[peer].ends.connected().map(u64::from).collect();
+        self.members[peer].learner.link(up);
+        self.post(peer);
+    }
+
+    /// Sends what a peer's learner wants sent.
+    fn post(&mut self, peer: usize) {
+        while let Some((to, message)) = self.members[peer].learner.poll() {
+            let to = to as usize;
+            let frame = Frame::received(wire::encode(&message).into());
+            self.launch(peer, to, |from| Event::Model { from, to, frame });
+        }
+    }
+
+    fn launch(&mut self, from: usize, to: usize, event: impl FnOnce(usize) -> Event) {
+        if let Fate::Arrives(after) = self.members[from].ends.send(&self.lines, to as u32) {
+            self.enter(self.now + after, event(from));
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let peers = self.members.len() as f64;
+        let learner = &self.settings.terms.learner;
+        let mean = |of: &dyn Fn(usize) -> f64| (0..self.members.len()).map(of).sum::<f64>() / peers;
+        let loss = |kind| {
+            move |peer: usize| {
+                let (weights, _) = self.members[peer].learner.model(kind);
+                let rows = 0..self.test.len();
+                let losses =
+                    rows.map(|row| learner.loss(weights, self.test.row(row), self.test.label(row)));
+                f64::from(losses.sum::<f32>()) / self.test.len().max(1) as f64
+            }
+        };
+        let error = |kind| {
+            move |peer: usize| {
+                let (weights, _) = self.members[peer].learner.model(kind);
+                let misses = (0..self.test.len()).map(|row| {
+                    let off = learner.predict(weights, self.test.row(row)) - self.test.label(row);
+                    match self.task {
+                        Task::Regression => f64::from(off).powi(2),
+                        _ => f64::from(u8::from(off != 0.0)),
+                    }
+                });
+                let mean = misses.sum::<f64>() / self.test.len().max(1) as f64;
+                match self.task {
+                    Task::Regression => mean.sqrt(),
+                    _ => mean,
+                }
+            }
+        };
+        let age = |kind| move |peer: usize| f64::from(self.members[peer].learner.model(kind).1);
+        let up = |peer: usize| self.members[peer].ends.connected().count() as f64;
+        let supported = |peer: usize| {
+            let Member { ends, learner, .. } = &self.members[peer];
+            let links = ends.connected();
+            links
+                .filter(|other| learner.supports(u64::from(*other)))
+                .count() as f64
+        };
+        Progress {
+            epoch: self.ended.len() as u64,
+            moved: self.moved,
+            links_mean: mean(&up),
+            supported_mean: mean(&supported),
+            models_within: self.counts[0],
+            models_along: self.counts[1],
+            refused: self.counts[2],
+            age_mean: [mean(&age(Kind::Local)), mean(&age(Kind::Global))],
+            loss_mean: [mean(&loss(Kind::Local)), mean(&loss(Kind::Global))],
+            error_mean: [mean(&error(Kind::Local)), mean(&error(Kind::Global))],
+        }
+    }
+}
