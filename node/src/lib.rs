@@ -11,6 +11,7 @@ pub mod failure;
 pub mod ingest;
 pub mod playback;
 pub mod service;
+pub mod tally;
 pub mod transport;
 pub mod ts;
 pub mod uri;

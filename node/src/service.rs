@@ -1,17 +1,18 @@
-//! A running node: the peer of a data folder, what publishes and plays its streams, and its door on the
-//! loopback interface.
+//! A running node: the peer of a data folder, what publishes and plays its streams, and its door.
 
 use crate::{
     config::Settings,
-    control::{self, Access, Server},
+    control::{self, Access, Server, metrics::Metrics},
     data::{Folder, Lock, Reservation},
     driver::{self, DriverConfig, PeerHandle},
     failure::{Failure, Kind},
     ingest::publish::Publisher,
     playback::Playback,
+    tally::Tally,
     uri::StreamUri,
 };
 use hamlet_overlay::{genesis::Network, io::Event};
+use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError};
 use tracing::{debug, info, warn};
@@ -22,23 +23,38 @@ pub struct Service {
     network: Arc<Network>,
     handle: PeerHandle,
     playback: Playback,
-    publisher: Publisher,
+    tally: Tally,
+    metrics: Metrics,
+    publisher: Option<Arc<Publisher>>,
 }
 
 impl Service {
-    /// The service around a running peer, which publishes under the numbers given.
-    pub fn new(network: Arc<Network>, handle: PeerHandle, numbers: Reservation) -> Service {
+    /// The service around a running peer, with what its transport registered; without a publisher, nobody
+    /// publishes through it.
+    pub fn new(
+        network: Arc<Network>,
+        handle: PeerHandle,
+        registry: Registry,
+        publisher: Option<Arc<Publisher>>,
+    ) -> Service {
         Service {
-            playback: Playback::new(handle.clone()),
-            publisher: Publisher::new(&network, handle.clone(), numbers),
             network,
+            playback: Playback::new(handle.clone()),
+            tally: Tally::follow(&handle),
+            metrics: Metrics::new(registry),
             handle,
+            publisher,
         }
     }
 
     /// The network.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The network, to keep.
+    pub fn network_shared(&self) -> Arc<Network> {
+        self.network.clone()
     }
 
     /// The peer.
@@ -51,9 +67,19 @@ impl Service {
         &self.playback
     }
 
-    /// What publishes this peer's stream.
-    pub fn publisher(&self) -> &Publisher {
-        &self.publisher
+    /// How long segments take.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What it counted, for Prometheus.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What publishes this peer's stream, if anything may.
+    pub fn publisher(&self) -> Option<&Publisher> {
+        self.publisher.as_deref()
     }
 
     /// The peer's own stream, if it has a certificate.
@@ -67,7 +93,9 @@ impl Service {
 
     /// Stops the peer; players come to the end of their streams.
     pub async fn stop(&self) {
-        self.publisher.close().await;
+        if let Some(publisher) = &self.publisher {
+            publisher.close().await;
+        }
         self.handle.shutdown().await;
     }
 }
@@ -75,6 +103,7 @@ impl Service {
 /// The node of a data folder, while it runs in this process.
 pub struct Node {
     service: Arc<Service>,
+    publisher: Arc<Publisher>,
     server: Server,
     access: Access,
     _lock: Lock,
@@ -104,22 +133,38 @@ impl Node {
         config.prefer = settings.prefer;
         config.upload_bits_per_s = settings.upload_limit.map(|rate| rate.bits_per_s);
         config.publish_from = numbers.next();
+        let mut registry = Registry::default();
+        config.metrics = Some(Arc::new(libp2p::metrics::Metrics::new(&mut registry)));
         let handle = driver::start(config).await?;
         log_events(&handle);
 
-        let service = Arc::new(Service::new(network, handle, numbers));
+        let publisher = Arc::new(Publisher::new(&network, handle.clone(), numbers));
+        let service = Arc::new(Service::new(
+            network,
+            handle,
+            registry,
+            Some(publisher.clone()),
+        ));
         for uri in &settings.play {
             let stream = uri.find(service.network())?;
             service.playback.receive(stream).await?;
         }
-        let token = control::Token::generate()?;
+        let token = match settings.http.ip().is_loopback() {
+            true => control::Token::generate()?,
+            // Who watches from elsewhere needs one that stays.
+            false => control::Token::kept(folder)?,
+        };
         let failed = |error| Failure::new(Kind::Failed, error);
         // Written first: who finds the door open finds the token too.
         let access = Access::new(listener.local_addr().map_err(failed)?, token.clone());
         access.write(folder)?;
-        let server = control::serve(listener, service.clone(), Some(token)).map_err(failed)?;
+        let server = Server::open(listener, Some(token), |base, token| {
+            control::routes(service.clone(), base, token)
+        })
+        .map_err(failed)?;
         Ok(Node {
             service,
+            publisher,
             server,
             access,
             _lock: lock,
@@ -129,6 +174,11 @@ impl Node {
     /// The service.
     pub fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// What publishes its peer's stream.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
     }
 
     /// Where players reach it.
@@ -153,10 +203,7 @@ impl Node {
                 info!(%uri, player = self.server.player(&uri), "stream");
             }
         }
-        info!(
-            status = format!("http://{}/status.json", self.address()),
-            "Ctrl-C ends"
-        );
+        info!(page = format!("http://{}/", self.address()), "Ctrl-C ends");
     }
 
     /// Stops it: says farewell to neighbours, lets players come to their end, gives the folder free.

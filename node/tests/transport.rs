@@ -52,6 +52,7 @@ fn config(
         upload_bits_per_s: None,
         prefer,
         shape: LinkShape::default(),
+        metrics: None,
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
     let published = match Node::start(&folder, &settings).await {
         Ok(node) => {
             node.log_start();
-            let publisher = node.service().publisher();
+            let publisher = node.publisher();
             let published = tokio::select! {
                 published = publisher.publish(input, format, arguments.rate) => {
                     published.map(Some).map_err(Failure::from)

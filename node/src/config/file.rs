@@ -66,7 +66,7 @@ pub enum ConfigError {
 struct Table {
     listen: Option<Vec<Spanned<String>>>,
     prefer: Option<TransportKind>,
-    http: Option<Spanned<SocketAddr>>,
+    http: Option<SocketAddr>,
     play: Option<Vec<Spanned<String>>>,
     upload_limit: Option<Rate>,
     log: Option<LogTable>,
@@ -108,9 +108,6 @@ impl ConfigFile {
             };
             addresses.into_iter().map(check).collect::<Result<_, _>>()
         });
-        let http = table.http.map(|http| {
-            check_http(*http.get_ref()).map_err(|problem| at(http.span().start, problem))
-        });
         let play = table.play.unwrap_or_default().into_iter().map(|uri| {
             let parsed = uri.get_ref().parse::<StreamUri>();
             parsed.map_err(|error| at(uri.span().start, error.to_string()))
@@ -126,7 +123,7 @@ impl ConfigFile {
         Ok(ConfigFile {
             listen: listen.transpose()?,
             prefer: table.prefer,
-            http: http.transpose()?,
+            http: table.http,
             play: play.collect::<Result<_, _>>()?,
             upload_limit: table.upload_limit,
             log_level: log_level.transpose()?,
@@ -141,20 +138,6 @@ fn check_address(address: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(format!(
             "{address:?} is no address ({error}); write for example /ip4/0.0.0.0/udp/4711/quic-v1 or /ip4/0.0.0.0/tcp/4711"
-        )),
-    }
-}
-
-/// Checks where the node is to be reached by players and commands.
-///
-/// # Errors
-/// The problem, if others than this machine could reach it there.
-pub(crate) fn check_http(address: SocketAddr) -> Result<SocketAddr, String> {
-    match address.ip().is_loopback() {
-        true => Ok(address),
-        false => Err(format!(
-            "{address} is not a loopback address: players and commands are served on this machine only; write 127.0.0.1:{}",
-            address.port()
         )),
     }
 }
@@ -209,7 +192,7 @@ mod tests {
     fn mistakes_name_line_and_remedy() {
         for (text, place, remedy) in [
             ("prefer = \"quic\"\nlissten = []", ":2:1:", "listen"),
-            ("http = \"0.0.0.0:80\"", ":1:8:", "127.0.0.1:80"),
+            ("http = \"0.0.0.0\"", ":1:8:", "socket address"),
             ("listen = [\"10.0.0.1:80\"]", ":1:11:", "/ip4/"),
             ("play = [\"hamlet:1/2\"]", ":1:9:", "hamlet:NETWORK/KEY"),
             ("upload_limit = \"fast\"", ":1:16:", "Mbit"),

@@ -1,6 +1,6 @@
 //! What requests do.
 
-use super::{Door, status::Status};
+use super::{Door, Token, events, map::NetworkMap, metrics, status::Status, unauthorized};
 use crate::{
     config::Rate,
     failure::{Failure, Kind},
@@ -40,7 +40,58 @@ pub(super) fn bad_request(error: impl std::fmt::Display) -> Response {
 }
 
 pub(super) async fn status(State(door): State<Door>) -> Result<Json<Status>, Failure> {
-    Ok(Json(Status::of(&door.service, door.address).await?))
+    Ok(Json(Status::of(&door.service, &door.base).await?))
+}
+
+pub(super) async fn metrics(State(door): State<Door>) -> Result<Response, Failure> {
+    let text = door
+        .service
+        .metrics()
+        .text(&door.service, &door.base)
+        .await?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+}
+
+/// Whether the peer runs.
+pub(super) async fn health(State(door): State<Door>) -> Response {
+    match door.service.handle().status().await {
+        Ok(_) => "the peer runs\n".into_response(),
+        Err(stopped) => (StatusCode::SERVICE_UNAVAILABLE, format!("{stopped}\n")).into_response(),
+    }
+}
+
+/// Whether a verified segment with which a decoder can start has been handed to playback.
+pub(super) async fn readiness(State(door): State<Door>) -> Response {
+    let heard = door.service.playback().heard().await;
+    if heard.values().any(|heard| heard.playable) {
+        return "a playable segment has been handed to playback\n".into_response();
+    }
+    let says = match Status::of(&door.service, &door.base).await {
+        Ok(status) => status
+            .streams
+            .iter()
+            .map(|one| format!("{}\n", one.says))
+            .collect(),
+        Err(stopped) => format!("{stopped}\n"),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, says).into_response()
+}
+
+pub(super) async fn network(State(door): State<Door>) -> Json<NetworkMap> {
+    let service = &door.service;
+    Json(NetworkMap::of(
+        service.network(),
+        Some(service.handle().id()),
+    ))
+}
+
+pub(super) async fn events(State(door): State<Door>) -> Result<Response, Failure> {
+    let (channel, response) = door.readers.admit()?;
+    tokio::spawn(async move {
+        // The page may go at any time.
+        let _ = events::follow(door, channel).await;
+    });
+    Ok(response)
 }
 
 #[derive(Deserialize)]
@@ -57,18 +108,16 @@ pub(super) async fn publish(
     query: Result<Query<Publishing>, QueryRejection>,
     body: Body,
 ) -> Result<Response, Response> {
-    let header = headers.get(header::AUTHORIZATION);
-    let allowed = door
-        .token
-        .zip(header)
-        .is_some_and(|(token, header)| token.is_in(header.as_bytes()));
-    if !allowed {
-        let error = "publishing needs the token that is in control.json in the node's data folder";
-        let failure = Failure::new(Kind::Refused, error);
-        return Err((StatusCode::UNAUTHORIZED, Json(failure)).into_response());
+    if !Token::is_carried(door.token.as_ref(), &headers) {
+        return Err(unauthorized(
+            "publishing needs the token that is in control.json in the node's data folder",
+        ));
     }
     let Query(Publishing { format, rate }) = query.map_err(bad_request)?;
-    let publisher = door.service.publisher();
+    let Some(publisher) = door.service.publisher() else {
+        let failure = Failure::new(Kind::Refused, "nothing is published through this node");
+        return Err(failure.into_response());
+    };
     let published = publisher.publish(lingering(body), format, rate).await;
     match published {
         Ok(published) => Ok(Json(published).into_response()),
@@ -98,7 +147,7 @@ fn lingering(body: Body) -> Input {
 pub(super) async fn not_found() -> Response {
     let failure = Failure::new(
         Kind::Refused,
-        "there is nothing here; see /status.json and /live.ts",
+        "there is nothing here; see / for the page, /api/v1/status and /live.ts",
     );
     (StatusCode::NOT_FOUND, Json(failure)).into_response()
 }

@@ -81,7 +81,7 @@ impl Client {
     /// If it cannot be reached.
     pub async fn status(&self) -> Result<Status, Failure> {
         let body = Empty::new().map_err(|never| match never {}).boxed();
-        let response = self.ask(Method::GET, "/status.json", body).await?;
+        let response = self.ask(Method::GET, "/api/v1/status", body).await?;
         self.json(response).await
     }
 

@@ -1,6 +1,6 @@
 //! The requests of players.
 
-use super::{api::bad_request, segments};
+use super::{api::bad_request, guard::TokenInAddress, segments};
 use crate::{
     failure::{Failure, Kind},
     playback::ts_body,
@@ -8,7 +8,7 @@ use crate::{
     uri::{self, StreamUri},
 };
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{FromRequestParts, Path, Query, RawQuery, State},
     http::{StatusCode, header, request::Parts},
@@ -150,6 +150,7 @@ async fn about(State(service): State<Arc<Service>>, chosen: Chosen) -> Result<Re
 async fn playlist(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
+    token: Option<Extension<TokenInAddress>>,
     chosen: Chosen,
 ) -> Result<Response, Response> {
     let hls = service
@@ -158,7 +159,12 @@ async fn playlist(
         .await
         .map_err(stopped)?;
     // Whatever was asked for is asked for again with every part.
-    let query = query.map_or_else(String::new, |query| format!("?{query}"));
+    let token = token.map(|Extension(TokenInAddress(token))| format!("token={token}"));
+    let query: Vec<String> = query.into_iter().chain(token).collect();
+    let query = match query.is_empty() {
+        true => String::new(),
+        false => format!("?{}", query.join("&")),
+    };
     let playlist = timeout(PATIENCE, hls.playlist(&query)).await;
     let playlist = playlist.map_err(|_| nothing_yet())?;
     let content_type = (header::CONTENT_TYPE, "application/vnd.apple.mpegurl");

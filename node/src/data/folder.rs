@@ -93,6 +93,11 @@ impl Folder {
         self.0.join("control.json")
     }
 
+    /// What requests over the network need.
+    pub fn token(&self) -> PathBuf {
+        self.0.join("token")
+    }
+
     /// What the running node wrote to [`Folder::control`].
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! | `hamlet.toml` | the configuration, if there is one |
 //! | `state.redb` | what must survive a crash |
 //! | `control.json` | where the running node is reached, and the token that writes need |
+//! | `token` | what requests over the network need, if there are any |
 //! | `lock` | held by the process that runs the peer |
 
 mod folder;
@@ -18,6 +19,6 @@ mod store;
 
 pub use folder::{Folder, FolderError, Lock};
 pub use key::{KeyError, SecretKey};
-pub use private::{PrivateFileError, write_private};
+pub use private::{PrivateFileError, read_private, write_private};
 pub use reservation::Reservation;
 pub use store::{Store, StoreError};

@@ -75,7 +75,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// If it cannot be read, others may read it, or it is no short text.
-pub(super) fn read_private(path: &Path) -> Result<String, PrivateFileError> {
+pub fn read_private(path: &Path) -> Result<String, PrivateFileError> {
     let failed = |error| PrivateFileError::Io {
         path: path.to_owned(),
         error,

@@ -36,7 +36,7 @@ pub struct Home {
     /// The segment numbers that it may use.
     pub numbers: Reservation,
     /// Holds its data folder.
-    pub _lock: Lock,
+    pub lock: Lock,
 }
 
 /// Founds the network in subfolders of `root`.
@@ -103,7 +103,7 @@ pub fn found(
             Ok(Home {
                 numbers: Reservation::begin(lock.store()?, network.id())?,
                 key,
-                _lock: lock,
+                lock,
             })
         })
         .collect::<Result<Vec<Home>, Failure>>()?;

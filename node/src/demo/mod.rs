@@ -9,13 +9,19 @@
 //! | [`options`] | what can be chosen |
 //! | [`founding`] | keys, folders, ports and the genesis |
 //! | [`stage`] | the running peers |
+//! | [`cast`] | who is what at the moment, and what people want done |
+//! | [`door`] | the page of the whole network, over HTTP |
+//! | [`power`] | what people do to the peers |
 //! | [`audience`] | what each peer received, when, and whether it is what the source published |
 //! | [`process`] | what it cost this process |
 //! | [`summary`] | the figures |
 
 mod audience;
+mod cast;
+mod door;
 mod founding;
 mod options;
+mod power;
 mod process;
 mod run;
 mod stage;

@@ -57,7 +57,7 @@ pub struct Options {
         value_name = "NUMBER"
     )]
     pub seed: u64,
-    /// Serve players and status here, on a loopback address; port 0 takes a free one
+    /// Serve the page and players here; port 0 takes a free one; what is not a loopback address needs the token of the printed link for everything
     #[arg(
         long,
         env = "HAMLET_DEMO_HTTP",

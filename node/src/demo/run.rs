@@ -2,6 +2,8 @@
 
 use super::{
     Options, Summary, audience,
+    cast::Order,
+    door,
     founding::{self, Founding},
     process,
     stage::{Player, Role, Stage, failed, shuffle},
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Rate,
-    control,
+    control::{self, Token},
     driver::PublishError,
     failure::{Failure, Kind},
     ingest::{self, Format, Input, source},
@@ -35,6 +37,8 @@ use tokio::{
 const GRACE: Duration = Duration::from_secs(5);
 /// How often progress is logged.
 const PROGRESS: Duration = Duration::from_secs(10);
+/// What people want done and was not done yet.
+const ORDERS: usize = 16;
 /// Segments that may wait for the source.
 const CUTS: usize = 8;
 
@@ -63,7 +67,6 @@ pub async fn run(
         .map(|links| links.len())
         .sum();
     limits::require_files_for(links)?;
-    let mut stage = Stage::start(options, network, founders, &mut random).await?;
     let http = TcpListener::bind(options.http).await.map_err(|error| {
         Failure::new(
             Kind::InUse,
@@ -73,22 +76,31 @@ pub async fn run(
             ),
         )
     })?;
-    let service = stage.service()?;
-    let server = control::serve(http, service.clone(), None).map_err(failed)?;
+    let base = format!("http://{}", http.local_addr().map_err(failed)?);
+    let mut stage = Stage::start(options, network, founders, base, &mut random).await?;
+    let (orders, mut ordered) = mpsc::channel(ORDERS);
+    let token = Token::generate()?;
+    let server = control::Server::open(http, Some(token.clone()), |_, token| {
+        door::routes(stage.cast.clone(), stage.front(), orders, token)
+    })
+    .map_err(failed)?;
     let mut stop = pin!(stop);
     let begun = tokio::select! {
         connected = stage.connect() => { connected?; true }
         () = &mut stop => false,
     };
     let summary = if begun {
-        announce(&stage.lines(options, &server));
-        stage.stream(options, input, &mut stop, &mut random).await
+        announce(&stage.lines(options, &server, &token));
+        stage
+            .stream(options, input, &mut ordered, &mut stop, &mut random)
+            .await
     } else {
         stage.summary(Duration::ZERO, None).await
     };
-    service.stop().await;
-    server.stop().await;
+    // Whoever still wants something done is told that it is over.
+    drop(ordered);
     stage.stop().await;
+    server.stop().await;
     summary
 }
 
@@ -105,6 +117,7 @@ impl Stage {
         &mut self,
         options: &Options,
         (input, format): (Input, Format),
+        orders: &mut mpsc::Receiver<Order>,
         stop: &mut std::pin::Pin<&mut impl Future<Output = ()>>,
         random: &mut ChaCha12Rng,
     ) -> Result<Summary, Failure> {
@@ -150,6 +163,8 @@ impl Stage {
                     let (_, peers) = kills.pop().unwrap_or((end, 0));
                     self.kill(peers, random).await?;
                 }
+                Some(order) = orders.recv() => self.obey(order).await?,
+                Some(Ok(returned)) = self.returning.join_next() => self.seat_again(returned).await?,
                 _ = tick.tick() => {
                     self.audience.settle(self.clock.now());
                     if told.elapsed() >= PROGRESS {
@@ -209,20 +224,14 @@ impl Stage {
         shuffle(&mut living, random);
         living.truncate(count);
         living.sort_unstable();
-        for &place in living.iter().rev() {
-            let peer = self.peers.remove(place);
-            let account = self.account(&peer).await?;
-            peer.handle.kill().await;
-            if let Role::Receiver(number) = peer.role {
-                self.audience.died(number, self.clock.now());
-            }
-            self.dead.push(account);
+        for &place in &living {
+            self.kill_one(place).await?;
         }
         tracing::info!(peers = living.len(), "killed");
         Ok(())
     }
 
-    async fn account(&self, peer: &Player) -> Result<Account, Failure> {
+    pub(super) async fn account(&self, peer: &Player) -> Result<Account, Failure> {
         Ok(Account {
             source: peer.role == Role::Source,
             status: peer.handle.status().await?,
@@ -251,10 +260,10 @@ impl Stage {
         cpu: Option<Duration>,
     ) -> Result<Summary, Failure> {
         self.audience.settle_all();
-        let mut honest = std::mem::take(&mut self.dead);
+        let mut honest = std::mem::take(&mut self.past);
         let mut connections = Vec::new();
         for peer in &self.peers {
-            if peer.role != Role::Silent {
+            if matches!(peer.role, Role::Source | Role::Receiver(_)) {
                 let account = self.account(peer).await?;
                 connections.push(account.status.transport.connections);
                 honest.push(account);

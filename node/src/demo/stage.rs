@@ -3,29 +3,36 @@
 use super::{
     Options,
     audience::{self, Audience},
+    cast::{Cast, State},
     founding::Home,
     summary::Account,
 };
 use crate::{
-    control,
-    data::Reservation,
-    driver::{self, Clock, DriverConfig, Fault, PeerHandle},
+    control::{self, Token, map::PeerNumber},
+    data::{Lock, Reservation},
+    driver::{self, Clock, DriverConfig, Fault, PeerHandle, StartError},
     failure::{Failure, Kind},
-    service::Service,
     transport::shape::LinkShape,
     uri::StreamUri,
 };
-use hamlet_overlay::genesis::Network;
+use hamlet_overlay::{genesis::Network, io::Segment};
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    sync::{
+        broadcast::{self, error::RecvError},
+        mpsc, oneshot,
+    },
+    task::JoinSet,
+    time::sleep,
+};
 
 /// The stream of the demonstration.
-const STREAM: u16 = 0;
+pub const STREAM: u16 = 0;
 /// How long peers may take to connect before the stream begins.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// What receivers saw and nobody counted yet.
@@ -45,8 +52,10 @@ pub struct Player {
     pub handle: PeerHandle,
     /// What it does.
     pub role: Role,
-    /// What its data folder holds, unless something else took it.
-    pub home: Option<Home>,
+    /// What it was started with, for starting it again.
+    pub config: DriverConfig,
+    /// Holds its data folder.
+    _lock: Lock,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,6 +66,12 @@ pub enum Role {
     Receiver(usize),
     /// It takes and never gives.
     Silent,
+    /// It plays by the rules again after a person made it silent or killed it; it is measured no more.
+    Returned,
+    /// It was killed.
+    Dead,
+    /// It was killed and is starting again.
+    Returning,
 }
 
 /// The running peers and what is known of them.
@@ -65,7 +80,7 @@ pub struct Stage {
     pub network: Arc<Network>,
     /// The clock of all peers.
     pub clock: Clock,
-    /// The peers that live; the first is the source.
+    /// The peers; the first is the source.
     pub peers: Vec<Player>,
     /// What they received.
     pub audience: Audience,
@@ -79,8 +94,22 @@ pub struct Stage {
     pub segments: u64,
     /// Their bytes.
     pub stream_bytes: u64,
-    /// Honest peers that were killed, as they were then.
-    pub dead: Vec<Account>,
+    /// Honest peers that were killed or silenced, as they were then.
+    pub past: Vec<Account>,
+    /// What onlookers see.
+    pub cast: Arc<Cast>,
+    /// Peers that are brought back, once they run.
+    pub returning: JoinSet<Returned>,
+}
+
+/// A peer that was to be brought back.
+pub struct Returned {
+    /// Its place among the peers.
+    pub place: usize,
+    /// Its handle, if it runs.
+    pub started: Result<PeerHandle, StartError>,
+    /// Whom to tell.
+    pub answer: oneshot::Sender<Result<(), String>>,
 }
 
 impl Stage {
@@ -89,6 +118,7 @@ impl Stage {
         options: &Options,
         network: Arc<Network>,
         founders: Vec<Home>,
+        base: String,
         random: &mut ChaCha12Rng,
     ) -> Result<Stage, Failure> {
         let count = founders.len();
@@ -106,6 +136,7 @@ impl Stage {
         shuffle(&mut others, random);
         let silent: Vec<usize> = others[..silent].to_vec();
         let clock = Clock::start();
+        let cast = Arc::new(Cast::new(network.clone(), clock, base));
         let (seen_sender, seen) = mpsc::channel(SEEN);
         let mut watchers = JoinSet::new();
         let mut peers = Vec::with_capacity(count);
@@ -132,12 +163,14 @@ impl Stage {
                 }
             };
             config.fault = (role == Role::Silent).then_some(Fault::Silent);
-            let handle = driver::start(config).await?;
-            let home = match role {
-                Role::Source => {
-                    numbers = Some(home.numbers);
-                    None
-                }
+            let handle = driver::start(config.clone()).await?;
+            let Home {
+                numbers: own_numbers,
+                lock,
+                ..
+            } = home;
+            match role {
+                Role::Source => numbers = Some(own_numbers),
                 Role::Receiver(number) => {
                     watchers.spawn(audience::watch(
                         number,
@@ -145,21 +178,21 @@ impl Stage {
                         handle.subscribe(STREAM).await?,
                         seen_sender.clone(),
                     ));
-                    Some(home)
                 }
-                Role::Silent => {
-                    // It takes like everybody else, and throws away.
-                    let mut segments = handle.subscribe(STREAM).await?;
-                    watchers.spawn(async move {
-                        while !matches!(
-                            segments.recv().await,
-                            Err(tokio::sync::broadcast::error::RecvError::Closed)
-                        ) {}
-                    });
-                    Some(home)
-                }
+                _ => drop(watchers.spawn(take_and_forget(handle.subscribe(STREAM).await?))),
+            }
+            let state = match role {
+                Role::Source => State::Source,
+                Role::Silent => State::Silent,
+                _ => State::Honest,
             };
-            peers.push(Player { handle, role, home });
+            cast.seat(&handle, state);
+            peers.push(Player {
+                handle,
+                role,
+                config,
+                _lock: lock,
+            });
         }
         Ok(Stage {
             network,
@@ -171,25 +204,20 @@ impl Stage {
             numbers: numbers.ok_or_else(|| failed("there is no source"))?,
             segments: 0,
             stream_bytes: 0,
-            dead: Vec::new(),
+            past: Vec::new(),
+            cast,
+            returning: JoinSet::new(),
         })
     }
 
-    /// The peer that serves players: the first receiver, so that what is seen came over the network.
-    pub fn service(&mut self) -> Result<Arc<Service>, Failure> {
-        let player = self
+    /// The peer that answers where none is named: the first receiver, so that what is seen came over the
+    /// network.
+    pub fn front(&self) -> PeerNumber {
+        let front = self
             .peers
-            .iter_mut()
+            .iter()
             .find(|peer| peer.role == Role::Receiver(0));
-        let Some((handle, home)) = player.and_then(|p| Some((p.handle.clone(), p.home.take()?)))
-        else {
-            return Err(failed("there is no receiver"));
-        };
-        Ok(Arc::new(Service::new(
-            self.network.clone(),
-            handle,
-            home.numbers,
-        )))
+        front.map_or(0, |peer| self.cast.number(peer.handle.id()))
     }
 
     /// Waits until every peer has all its links.
@@ -222,7 +250,7 @@ impl Stage {
     }
 
     /// The lines that say what runs and where to look.
-    pub fn lines(&self, options: &Options, server: &control::Server) -> String {
+    pub fn lines(&self, options: &Options, server: &control::Server, token: &Token) -> String {
         let parameters = self.network.parameters();
         let stream = StreamUri {
             network: self.network.id(),
@@ -236,7 +264,7 @@ impl Stage {
             "network  {} with {} peers in {} clusters, h = {}, k = {} of n = {}\n\
              stream   {stream}\n\
              player   {}\n\
-             status   http://{}/status.json\n\
+             page     http://{}/#{}\n\
              stop     {stop}",
             self.network.id(),
             self.peers.len(),
@@ -246,6 +274,7 @@ impl Stage {
             parameters.n,
             server.player(&stream),
             server.address(),
+            token.fragment(),
         )
     }
 
@@ -255,12 +284,17 @@ impl Stage {
         for peer in self.peers.drain(..) {
             stopping.spawn(async move {
                 peer.handle.shutdown().await;
-                drop(peer.home);
+                drop(peer);
             });
         }
         while stopping.join_next().await.is_some() {}
         self.watchers.abort_all();
     }
+}
+
+/// Receives like everybody else, and throws away.
+pub async fn take_and_forget(mut segments: broadcast::Receiver<Arc<Segment>>) {
+    while !matches!(segments.recv().await, Err(RecvError::Closed)) {}
 }
 
 /// Fisher–Yates.

@@ -29,6 +29,8 @@ pub struct DriverConfig {
     pub shape: LinkShape,
     /// Makes this peer misbehave, for demonstrations.
     pub fault: Option<Fault>,
+    /// Where libp2p's events are counted, if anywhere.
+    pub metrics: Option<Arc<libp2p::metrics::Metrics>>,
     /// The first segment number that this peer has never used as a source. What it signed before must
     /// never be signed again with another content, so it is kept on disk, ahead of use.
     pub publish_from: SegmentNumber,
@@ -83,6 +85,7 @@ impl DriverConfig {
             prefer: TransportKind::default(),
             shape: LinkShape::default(),
             fault: None,
+            metrics: None,
             publish_from: 0,
             clock: Clock::start(),
         }
@@ -105,6 +108,7 @@ impl DriverConfig {
             upload_bits_per_s: self.upload_bits_per_s,
             prefer: self.prefer,
             shape: self.shape,
+            metrics: self.metrics.clone(),
         }
     }
 }

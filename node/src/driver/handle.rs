@@ -1,6 +1,6 @@
 //! What the rest of a process holds of a running peer.
 
-use super::Clock;
+use super::{Clock, config::Fault, passage::Passage};
 use crate::transport::counters::TransportReport;
 use hamlet_overlay::{
     identity::PeerId,
@@ -36,12 +36,23 @@ pub struct PeerStatus {
     pub peer: String,
     /// Where it listens.
     pub listening: Vec<String>,
+    /// The links that it wants.
+    pub links: Vec<LinkStatus>,
     /// How long it has been running, in milliseconds.
     pub running_ms: u64,
     /// What the protocol counted.
     pub report: Report,
     /// What the transport counted.
     pub transport: TransportReport,
+}
+
+/// A link that a peer wants.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LinkStatus {
+    /// The neighbour.
+    pub peer: PeerId,
+    /// Whether frames pass.
+    pub connected: bool,
 }
 
 /// What is asked of the task that owns the peer.
@@ -55,6 +66,7 @@ pub(super) enum Request {
         oneshot::Sender<broadcast::Receiver<Arc<Segment>>>,
     ),
     Status(oneshot::Sender<PeerStatus>),
+    Misbehave(Option<Fault>),
     Shutdown(oneshot::Sender<()>),
     /// Stop at once and say nothing to anybody, as after `kill -9`.
     Kill,
@@ -68,6 +80,7 @@ pub struct PeerHandle {
     pub(super) clock: Clock,
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) events: broadcast::WeakSender<(Time, Event)>,
+    pub(super) passages: broadcast::WeakSender<Passage>,
 }
 
 impl PeerHandle {
@@ -101,6 +114,21 @@ impl PeerHandle {
             Some(sender) => sender.subscribe(),
             None => broadcast::channel(1).1,
         }
+    }
+
+    /// The shards of traced segments that pass the peer from now on. A reader that falls far behind
+    /// misses some.
+    pub fn passages(&self) -> broadcast::Receiver<Passage> {
+        match self.passages.upgrade() {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    /// From now on the peer misbehaves, or no longer does: for demonstrations.
+    pub async fn misbehave(&self, fault: Option<Fault>) -> Result<(), Stopped> {
+        let asked = self.requests.send(Request::Misbehave(fault)).await;
+        asked.map_err(|_| Stopped)
     }
 
     /// What the peer says of itself.

@@ -6,10 +6,11 @@
 
 mod config;
 mod handle;
+pub mod passage;
 mod run;
 
 pub use config::{DriverConfig, Fault, StartError};
-pub use handle::{PeerHandle, PeerStatus, PublishError, Stopped};
+pub use handle::{LinkStatus, PeerHandle, PeerStatus, PublishError, Stopped};
 
 use crate::transport::swarm::Swarm;
 use hamlet_overlay::{

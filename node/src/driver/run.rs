@@ -3,7 +3,8 @@
 use super::{
     Clock,
     config::Fault,
-    handle::{PeerHandle, PeerStatus, Request},
+    handle::{LinkStatus, PeerHandle, PeerStatus, Request},
+    passage::Tap,
 };
 use crate::transport::{Parcel, Transport, TransportEvent};
 use hamlet_overlay::{
@@ -13,7 +14,11 @@ use hamlet_overlay::{
     time::Time,
     view::{SegmentNumber, StreamNumber},
 };
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::Arc,
+};
 use tokio::{
     sync::{broadcast, mpsc},
     time::{Sleep, sleep_until},
@@ -42,17 +47,21 @@ pub(super) struct Parts<T> {
 pub(super) fn spawn<T: Transport>(parts: Parts<T>) -> PeerHandle {
     let (request_sender, requests) = mpsc::channel(REQUESTS);
     let (events, _) = broadcast::channel(EVENTS);
+    let tap = Tap::new();
     let handle = PeerHandle {
         me: parts.me,
         clock: parts.clock,
         requests: request_sender,
         events: events.downgrade(),
+        passages: tap.weak(),
     };
     let started = parts.clock.now();
     let alarm = Box::pin(sleep_until(parts.clock.instant(Time::NEVER).into()));
     let driver = Driver {
         parts,
         events,
+        tap,
+        connected: BTreeSet::new(),
         readers: BTreeMap::new(),
         alarm,
         armed: false,
@@ -72,6 +81,8 @@ enum End {
 struct Driver<T> {
     parts: Parts<T>,
     events: broadcast::Sender<(Time, Event)>,
+    tap: Tap,
+    connected: BTreeSet<PeerId>,
     readers: BTreeMap<StreamNumber, broadcast::Sender<Arc<Segment>>>,
     alarm: Pin<Box<Sleep>>,
     armed: bool,
@@ -130,11 +141,18 @@ impl<T: Transport> Driver<T> {
     fn handle(&mut self, event: TransportEvent) {
         match event {
             TransportEvent::Frame { from, frame, room } => {
+                self.tap.received(self.parts.clock.now(), from, &frame);
                 self.input(Input::Frame { from, frame });
                 drop(room);
             }
-            TransportEvent::Connected(peer) => self.input(Input::Connected(peer)),
-            TransportEvent::Disconnected(peer) => self.input(Input::Disconnected(peer)),
+            TransportEvent::Connected(peer) => {
+                self.connected.insert(peer);
+                self.input(Input::Connected(peer));
+            }
+            TransportEvent::Disconnected(peer) => {
+                self.connected.remove(&peer);
+                self.input(Input::Disconnected(peer));
+            }
         }
     }
 
@@ -150,6 +168,7 @@ impl<T: Transport> Driver<T> {
             Request::Status(answer) => {
                 let _ = answer.send(self.status());
             }
+            Request::Misbehave(fault) => self.parts.fault = fault,
             Request::Shutdown(_) | Request::Kill => {}
         }
     }
@@ -181,8 +200,13 @@ impl<T: Transport> Driver<T> {
             listening,
             ..
         } = &self.parts;
+        let links = peer.view().links(*me).into_iter().map(|peer| LinkStatus {
+            peer,
+            connected: self.connected.contains(&peer),
+        });
         PeerStatus {
             peer: me.to_string(),
+            links: links.collect(),
             listening: listening.clone(),
             running_ms: clock.now().since(self.started).as_millis() as u64,
             report: peer.report().clone(),
@@ -217,6 +241,7 @@ impl<T: Transport> Driver<T> {
                             stream,
                             segment,
                         };
+                        self.tap.sent(now, &to, &parcel);
                         self.parts.transport.send(&to, parcel);
                     }
                 }

@@ -12,18 +12,21 @@
 
 pub mod browser;
 mod channel;
+mod heard;
 pub mod hls;
 pub mod mp4;
 mod player;
 pub mod ts_body;
 mod window;
 
+pub use heard::Heard;
 pub use player::{Played, Player};
 
 use crate::driver::{PeerHandle, Stopped};
 use browser::Browser;
 use channel::{Channel, Viewer};
 use hamlet_overlay::{io::Segment, view::StreamNumber};
+use heard::Notes;
 use hls::Hls;
 use std::{
     collections::BTreeMap,
@@ -44,6 +47,7 @@ pub struct Playback {
 #[derive(Debug, Default)]
 struct Stream {
     segments: Arc<Channel<Segment>>,
+    notes: Notes,
     viewer: Viewer,
     browser: OnceLock<Arc<Browser>>,
     hls: OnceLock<Arc<Hls>>,
@@ -96,12 +100,12 @@ impl Playback {
         self.stream(stream).await.map(drop)
     }
 
-    /// How many players each stream that is received has; who follows a playlist is not among them.
-    pub async fn players(&self) -> BTreeMap<StreamNumber, usize> {
+    /// What each stream that is received has brought; who follows a playlist is not among its players.
+    pub async fn heard(&self) -> BTreeMap<StreamNumber, Heard> {
         let streams = self.streams.lock().await;
         streams
             .iter()
-            .map(|(&number, stream)| (number, stream.viewer.others()))
+            .map(|(&number, stream)| (number, stream.notes.heard(stream.viewer.others())))
             .collect()
     }
 
@@ -113,14 +117,17 @@ impl Playback {
         let mut segments = self.handle.subscribe(number).await?;
         let stream = Arc::new(Stream::default());
         streams.insert(number, stream.clone());
-        let filled = stream.segments.clone();
+        let filled = stream.clone();
         tokio::spawn(async move {
             loop {
                 match segments.recv().await {
-                    Ok(segment) => filled.push(segment, Instant::now()),
+                    Ok(segment) => {
+                        filled.notes.note(&segment);
+                        filled.segments.push(segment, Instant::now());
+                    }
                     // The next segment's number shows players what is missing.
                     Err(RecvError::Lagged(missed)) => debug!(number, missed, "playback lags"),
-                    Err(RecvError::Closed) => break filled.end(),
+                    Err(RecvError::Closed) => break filled.segments.end(),
                 }
             }
         });

@@ -130,7 +130,7 @@ impl Town {
 
     /// What a peer's node says of itself, if it answers.
     pub fn status(&self, peer: usize) -> Option<serde_json::Value> {
-        let (code, body) = self.request(peer, "GET", "/status.json", &[])?;
+        let (code, body) = self.request(peer, "GET", "/api/v1/status", &[])?;
         (code == 200).then(|| serde_json::from_str(&body).unwrap())
     }
 

@@ -87,6 +87,8 @@ pub struct SwarmConfig {
     pub prefer: TransportKind,
     /// What every link suffers.
     pub shape: LinkShape,
+    /// Where libp2p's events are counted, if anywhere.
+    pub metrics: Option<Arc<libp2p::metrics::Metrics>>,
 }
 
 /// The transport over libp2p. The swarm itself runs in a task of its own, which ends with this value.

@@ -8,6 +8,7 @@ use crate::transport::{
 use hamlet_overlay::identity::PeerId;
 use libp2p::{
     core::ConnectedPoint,
+    metrics::Recorder,
     swarm::{
         ConnectionId, DialError, ListenError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -36,6 +37,9 @@ impl Task {
     }
 
     pub(super) async fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.record(&event);
+        }
         match event {
             SwarmEvent::ConnectionEstablished {
                 peer_id,

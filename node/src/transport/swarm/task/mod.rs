@@ -20,7 +20,7 @@ use crate::transport::{
 };
 use futures::StreamExt;
 use hamlet_overlay::identity::PeerId;
-use libp2p::{Multiaddr, Swarm};
+use libp2p::{Multiaddr, Swarm, metrics::Metrics};
 use libp2p_stream::Control;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
@@ -69,6 +69,7 @@ pub struct Task {
     opened: mpsc::Receiver<Opened>,
     /// Takes the streams that others open; ends with the task.
     _taker: JoinSet<()>,
+    metrics: Option<Arc<Metrics>>,
     random: ChaCha12Rng,
     generation: u64,
 }
@@ -119,6 +120,7 @@ impl Task {
             reports,
             opened,
             _taker: taker,
+            metrics: config.metrics,
             random: ChaCha12Rng::from_seed(config.seed),
             generation: 0,
         };
