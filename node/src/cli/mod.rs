@@ -10,6 +10,7 @@ mod network;
 mod node;
 mod output;
 mod publish;
+mod shell;
 mod signals;
 mod status;
 mod watch;
@@ -61,6 +62,8 @@ enum Command {
     Status(status::Arguments),
     Config(config::Arguments),
     Bench(bench::Arguments),
+    Completions(shell::Completions),
+    Man(shell::Manual),
 }
 
 impl Cli {
@@ -80,6 +83,8 @@ impl Cli {
             Command::Status(arguments) => status::run(&log, &arguments).await,
             Command::Config(arguments) => config::run(&arguments),
             Command::Bench(arguments) => bench::run(&log, &arguments).await,
+            Command::Completions(arguments) => shell::run(&arguments),
+            Command::Man(arguments) => shell::manual(&arguments),
         }
     }
 }
