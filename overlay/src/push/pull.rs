@@ -13,6 +13,7 @@
 
 use super::{
     SHORT_OF_RELAYS, Stream,
+    duty::LISTS,
     segment::{Ask, Segment},
 };
 use crate::{
@@ -170,7 +171,15 @@ impl Stream {
         }
         segment.list_overdue = Some(now + timeout);
         let (round, held_from, deal) = (segment.rounds, segment.held_from(), segment.deal.clone());
+        let carried = !segment
+            .at_hand()
+            .intersection(ShardSet::below(LISTS))
+            .is_empty();
         let turn = usize::from(round) + number as usize;
+        // When no carrier gave anything no fellow may have the list: it has to come from across.
+        if !carried && let Some(link) = self.best(core, &deal.outward, turn) {
+            return Some(link);
+        }
         held_from
             .filter(|&link| round <= 1 && core.links.connected(link))
             .or_else(|| self.best(core, &deal.fellows, turn))
