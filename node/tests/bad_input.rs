@@ -186,7 +186,7 @@ fn a_web_page_cannot_drive_the_node() {
     assert_eq!(get(&[]), 200);
     assert_eq!(get(&[("Host", "evil.example")]), 403);
     assert_eq!(get(&[("Origin", "null")]), 403);
-    assert_eq!(town.request(0, "GET", "/", &[]).unwrap().0, 404);
+    assert_eq!(town.request(0, "GET", "/nothing", &[]).unwrap().0, 404);
     let log = node.log();
     assert!(!log.contains(control["token"].as_str().unwrap()));
     let secret = fs::read_to_string(town.peer(0).join("key")).unwrap();
