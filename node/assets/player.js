@@ -83,7 +83,7 @@ class Player {
     this.closing = new AbortController();
     const on = (name, handler) =>
       video.addEventListener(name, handler, { signal: this.closing.signal });
-    on("waiting", () => this.onWaiting());
+    on("waiting", () => this.tick());
     on("playing", () => this.onPlaying());
     on("loadeddata", () => (this.firstPicture ??= now()));
     on("play", () => this.session?.started && this.goLive());
@@ -226,7 +226,6 @@ class Player {
     const { session, video } = this;
     if (!session?.started || video.paused || video.seeking || this.stalledSince !== null) return;
     this.stalledSince = now();
-    this.tick();
   }
 
   onPlaying() {
@@ -267,6 +266,8 @@ class Player {
   tick() {
     const { session, video } = this;
     if (session?.started) {
+      // What runs dry while a seek goes on is not told by an event of its own.
+      if (video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) this.onWaiting();
       this.hop(session);
       this.keepPace(session);
       if (now() - this.delay.changed > QUIET_S && this.delay.now > this.delay.base) {

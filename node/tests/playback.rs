@@ -165,30 +165,28 @@ async fn every_shape_of_the_stream_can_be_decoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chromium_plays_the_stream_in_mid_stream() {
+async fn the_page_plays_the_stream_in_mid_stream() {
     let Some(chromium) = tool("chromium") else {
         return;
     };
     let demonstration = Demonstration::start(&["--silent=0.2"]).await;
     sleep(Duration::from_secs(2)).await;
     let mut browser = Browser::start(&chromium).await.unwrap();
-    let page = playback::mount(&mut browser, &demonstration.base, 1500)
-        .await
-        .unwrap();
+    let page = format!("{}/", demonstration.base);
+    let page = browser.open(&page, "").await.unwrap();
     let mut seen = Vec::new();
     let begun = Instant::now();
     // Three times, each later than the one before in time and pictures.
     while seen.len() < 3 {
         assert!(begun.elapsed() < PATIENCE, "{seen:?}");
         sleep(Duration::from_millis(300)).await;
-        let expression = "(() => { const video = document.querySelector('video'); const quality = video.getVideoPlaybackQuality(); return [video.currentTime, quality.totalVideoFrames, video.error?.message ?? '', window.player.state().errors]; })()";
+        let expression = "(() => { const video = document.querySelector('video'); return video && [video.currentTime, video.getVideoPlaybackQuality().totalVideoFrames, video.error?.message ?? '']; })()";
         let value = browser.evaluate(&page, expression).await.unwrap();
-        let (time, frames) = (value[0].as_f64().unwrap(), value[1].as_u64().unwrap());
-        assert_eq!(
-            (value[2].as_str(), value[3].as_u64()),
-            (Some(""), Some(0)),
-            "{value}"
-        );
+        let (Some(time), Some(frames)) = (value[0].as_f64(), value[1].as_u64()) else {
+            // The document is still on its way.
+            continue;
+        };
+        assert_eq!(value[2], "", "{value}");
         if seen
             .last()
             .is_none_or(|&(before, shown)| time > before + 0.5 && frames > shown)
@@ -207,7 +205,7 @@ async fn until(browser: &mut Browser, page: &Page, states: &[&str], after: f64) 
         let value = browser.evaluate(page, expression).await.unwrap();
         assert_eq!(value["errors"], 0, "{value}");
         let time = value["time"].as_f64().unwrap();
-        if states.iter().any(|state| value["state"] == *state) && time > after {
+        if states.iter().any(|state| value["state"] == *state) && time >= after {
             return time;
         }
         assert!(
