@@ -189,7 +189,7 @@ impl Stream {
         }
         let shards = shards.intersection(ShardSet::below(self.n));
         let Some(segment) = self.window.get_mut(&number) else {
-            let soon = self.newest.is_some_and(|newest| {
+            let soon = self.newest.is_none_or(|newest| {
                 (newest..newest.saturating_add(AHEAD as u64)).contains(&number)
             });
             if !soon {
