@@ -1,8 +1,10 @@
 //! Time as the protocol knows it: microseconds since an origin that the driver chose.
 //!
-//! The core has no clock. A driver says what time it is with every input; no two members need agree on it.
+//! The cores have no clock. A driver says what time it is with every input, from a monotonic clock (the
+//! node) or from its own virtual one (the simulator).
 
-use std::{ops::Add, time::Duration};
+use std::ops::{Add, AddAssign, Sub};
+pub use std::time::Duration;
 
 /// A point in time: microseconds since the driver's origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,5 +38,20 @@ impl Add<Duration> for Time {
     fn add(self, by: Duration) -> Time {
         let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
         Time(self.0.saturating_add(micros))
+    }
+}
+
+impl AddAssign<Duration> for Time {
+    fn add_assign(&mut self, by: Duration) {
+        *self = *self + by;
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Time;
+
+    fn sub(self, by: Duration) -> Time {
+        let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+        Time(self.0.saturating_sub(micros))
     }
 }

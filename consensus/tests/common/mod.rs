@@ -118,7 +118,7 @@ impl Member0 {
 
     /// Lets so much time pass.
     pub fn wait(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         self.input(Input::Wake);
     }
 

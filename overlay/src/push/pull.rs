@@ -186,7 +186,7 @@ impl Stream {
             .or_else(|| self.best(core, &deal.outward, turn))
     }
 
-    /// Which shards to ask for now, and whom.
+    /// Which shards to ask for at this time, and of whom.
     fn choose(&mut self, core: &Core, number: SegmentNumber) -> Vec<(u8, LinkId)> {
         let Some(segment) = self.window.get(&number) else {
             return Vec::new();
