@@ -41,6 +41,10 @@ const SILENT_S = 3;
 const KEEP_PLAYED_S = 10;
 const KEEP_PAUSED_S = 30;
 const TICK_MS = 200;
+// Pictures may stand still for so long, a seek included, before it is a stall.
+const STILL_S = 0.6;
+// With so much to be played a seek ends by itself.
+const AHEAD_S = 0.2;
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
 
 /// Plays `url` in `video` until `close` is called. `onState` is told what `state()` returns, at every change
@@ -80,10 +84,13 @@ class Player {
     this.mounted = now();
     this.firstPicture = null;
     this.stalledSince = null;
+    this.soughtAt = 0;
+    // Where it played last, and when it went on from there.
+    this.progress = { at: 0, since: now() };
     this.closing = new AbortController();
     const on = (name, handler) =>
       video.addEventListener(name, handler, { signal: this.closing.signal });
-    on("waiting", () => this.tick());
+    on("waiting", () => video.seeking || this.onStill(now()));
     on("playing", () => this.onPlaying());
     on("loadeddata", () => (this.firstPicture ??= now()));
     on("play", () => this.session?.started && this.goLive());
@@ -207,7 +214,14 @@ class Player {
   }
 
   seek(time) {
+    this.soughtAt = now();
     this.video.currentTime = time;
+  }
+
+  /// Whether a seek is on its way. One to where next to nothing is to be played may never end.
+  get seeking() {
+    const { session, video } = this;
+    return video.seeking && (now() - this.soughtAt < STILL_S || session.ahead(video.currentTime) > AHEAD_S);
   }
 
   goLive() {
@@ -222,10 +236,24 @@ class Player {
     this.seek(time);
   }
 
-  onWaiting() {
-    const { session, video } = this;
-    if (!session?.started || video.paused || video.seeking || this.stalledSince !== null) return;
-    this.stalledSince = now();
+  onStill(since) {
+    if (!this.session?.started || this.video.paused || this.stalledSince !== null) return;
+    this.stalledSince = since;
+  }
+
+  /// Pictures that stand still are a stall, whatever the events say: what runs dry while a seek goes on, or
+  /// where only the sound goes on for a moment, is told by none.
+  watchProgress() {
+    const { video, progress } = this;
+    const at = video.currentTime;
+    const ready = video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA && !video.seeking;
+    const runs = at !== progress.at && ready;
+    if (runs && this.stalledSince !== null) this.onPlaying();
+    if (runs || video.paused) {
+      this.progress = { at, since: now() };
+    } else if (now() - progress.since > STILL_S) {
+      this.onStill(progress.since);
+    }
   }
 
   onPlaying() {
@@ -266,8 +294,7 @@ class Player {
   tick() {
     const { session, video } = this;
     if (session?.started) {
-      // What runs dry while a seek goes on is not told by an event of its own.
-      if (video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) this.onWaiting();
+      this.watchProgress();
       this.hop(session);
       this.keepPace(session);
       if (now() - this.delay.changed > QUIET_S && this.delay.now > this.delay.base) {
@@ -288,7 +315,7 @@ class Player {
   /// Over what is missing between two ranges.
   hop(session) {
     const { video } = this;
-    if (video.seeking) return;
+    if (this.seeking) return;
     const at = video.currentTime;
     const ranges = session.ranges();
     const inside = ranges.some(([start, end]) => start <= at && at < end - 0.1);
@@ -298,7 +325,7 @@ class Player {
 
   keepPace(session) {
     const { video } = this;
-    if (video.paused || video.seeking) return;
+    if (video.paused || this.seeking) return;
     const error = session.edge() - this.delay.now - video.currentTime;
     const stalled = this.stalledSince !== null;
     if (error > (stalled ? JUMP_AFTER_STALL_S : JUMP_S)) {
