@@ -4,8 +4,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use hamlet_overlay::time::Time;
 use hamlet_simulator::{
     calendar::{Calendar, Entry},
-    links::{Ends, Fate, Lines},
-    settings::LinkSettings,
+    links::{Ends, Fate, Lines, LinkSettings},
+    targets::Cast,
 };
 use std::hint::black_box;
 
@@ -35,7 +35,12 @@ fn ring(peers: usize, lines: &Lines) -> Vec<Ends> {
 fn kernel(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("kernel");
     for peers in [1_000, 10_000] {
-        let lines = Lines::new(1, &LinkSettings::default());
+        let cast = Cast {
+            seed: 1,
+            source: 0,
+            clusters: vec![0; peers],
+        };
+        let lines = Lines::new(&cast, &LinkSettings::default());
         let mut ends = ring(peers, &lines);
         let mut calendar = Calendar::new(lines.shortest_micros());
         let mut number = 0;
@@ -43,7 +48,7 @@ fn kernel(criterion: &mut Criterion) {
             number += 1;
             let step = number as usize % (LINKS / 2) + 1;
             let to = ((from as usize + step) % peers) as u32;
-            if let Fate::Arrives(after) = ends[from as usize].send(&lines, to) {
+            if let Fate::Arrives(after) = ends[from as usize].send(&lines, to, now) {
                 let entry = Entry {
                     time: now + after,
                     to,

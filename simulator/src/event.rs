@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub enum Event {
     /// A message of another peer arrives.
     Arrives(Arc<Message>),
+    /// The peer's line has carried a message that arrived.
+    Received(Arc<Message>),
     /// Another peer wants a link.
     Wanted,
     /// A link that both ends want comes up.
@@ -34,10 +36,15 @@ impl Event {
     /// The kind of the event, and what is in it, as the audit notes them.
     pub fn parts(&self) -> (u8, [u64; 2]) {
         match self {
-            Event::Arrives(message) => {
+            Event::Arrives(message) | Event::Received(message) => {
                 let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = message.content.0;
                 let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-                (0, [first, u64::from_le_bytes([i, j, k, l, m, n, o, p])])
+                let kind = if matches!(self, Event::Arrives(_)) {
+                    0
+                } else {
+                    8
+                };
+                (kind, [first, u64::from_le_bytes([i, j, k, l, m, n, o, p])])
             }
             Event::Wakes { .. } => (1, [0; 2]),
             Event::Wanted => (2, [0; 2]),

@@ -19,21 +19,27 @@
 pub mod audit;
 pub mod behaviour;
 pub mod calendar;
+pub mod churn;
 pub mod directory;
+pub mod downlink;
 pub mod event;
 pub mod figures;
 pub mod invariant;
 pub mod learning;
 pub mod ledger;
 pub mod links;
+pub mod machines;
 pub mod memo;
 pub mod message;
 pub mod random;
 pub mod scene;
 pub mod settings;
+pub mod span;
+pub mod targets;
 pub mod torture;
 pub mod uplink;
 pub mod world;
+pub mod wrong;
 
 pub use figures::Figures;
 pub use hamlet_overlay::{genesis::Parameters, time::Time};

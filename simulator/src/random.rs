@@ -28,6 +28,20 @@ pub enum Purpose {
     Jitter,
     /// The loss of a message.
     Loss,
+    /// The region that a peer lives in.
+    Region,
+    /// What peers' lines carry.
+    Upload,
+    /// The same, towards them.
+    Download,
+    /// Whom a fault strikes.
+    Targets,
+    /// Faults of links.
+    LinkFault,
+    /// Who leaves when.
+    Churn,
+    /// Faults of machines.
+    Machine,
     /// Everything in a torture of agreement.
     Torture,
 }
@@ -59,6 +73,19 @@ impl Randomness {
         range.start() + ((u128::from(self.at(place)) * width) >> 64) as u64
     }
 
+    /// The number at a place, as a fraction: above 0 and below 1.
+    pub fn unit<const N: usize>(self, place: [u64; N]) -> f64 {
+        fraction(self.at(place))
+    }
+
+    /// A normal deviate at a place: mean 0, standard deviation 1 (Box and Muller, Annals of Mathematical
+    /// Statistics 29(2), 1958). The functions are `libm`'s, so that it is the same on every machine.
+    pub fn normal<const N: usize>(self, place: [u64; N]) -> f64 {
+        let first = self.at(place);
+        let (radius, angle) = (fraction(first), fraction(scramble(first)));
+        libm::sqrt(-2.0 * libm::log(radius)) * libm::cos(std::f64::consts::TAU * angle)
+    }
+
     /// 32 bytes at a place, hashed by BLAKE3: for keys and for seeds of generators.
     pub fn bytes(self, place: u64) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("hamlet simulator v1 bytes");
@@ -66,6 +93,11 @@ impl Randomness {
         hasher.update(&place.to_le_bytes());
         *hasher.finalize().as_bytes()
     }
+}
+
+/// 52 bits of a word, and a half so that it is never 0 nor 1.
+fn fraction(word: u64) -> f64 {
+    ((word >> 12) as f64 + 0.5) / (1u64 << 52) as f64
 }
 
 /// Many words in one.
@@ -127,6 +159,20 @@ mod tests {
             latency.at([1, 2]),
             Randomness::new(7, Purpose::Jitter).at([1, 2])
         );
+    }
+
+    #[test]
+    fn normal_deviates_are_normal() {
+        let dice = Randomness::new(1, Purpose::Latency);
+        let drawn: Vec<f64> = (0..20_000).map(|place| dice.normal([place])).collect();
+        let mean = drawn.iter().sum::<f64>() / 20_000.0;
+        let square = drawn.iter().map(|value| value * value).sum::<f64>() / 20_000.0;
+        assert!(
+            mean.abs() < 0.02 && (square - 1.0).abs() < 0.03,
+            "{mean} {square}"
+        );
+        let beyond = drawn.iter().filter(|value| value.abs() > 2.0).count();
+        assert!((800..1_020).contains(&beyond), "{beyond}");
     }
 
     #[test]

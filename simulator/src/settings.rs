@@ -1,8 +1,10 @@
 //! What a world is made from. Everything that happens in it follows from these values.
 
-use crate::random::Chance;
+use crate::{churn::Churn, machines::MachineFault, wrong::Wrong};
 use hamlet_overlay::genesis::{GenesisError, Parameters};
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
+
+pub use crate::links::LinkSettings;
 
 /// Everything that a world is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +27,10 @@ pub struct Settings {
     pub signatures: Signatures,
     /// What links are like.
     pub links: LinkSettings,
+    /// Who leaves, and who comes back.
+    pub churn: Churn,
+    /// What is wrong with the peers' machines.
+    pub machines: Vec<MachineFault>,
     /// Whether every peer computes everything itself. If not, equal computations over the same shards are
     /// done [once for all](crate::memo); nothing else changes.
     pub verify_all: bool,
@@ -60,39 +66,6 @@ impl Signatures {
             true => Signatures::Ed25519,
             false => Signatures::Simulated,
         }
-    }
-}
-
-/// What links are like.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinkSettings {
-    /// The one-way latency, uniform over unordered pairs of peers and fixed for each.
-    pub latency: RangeInclusive<Duration>,
-    /// What is added to it for each message, uniform from zero. It may change the order of messages.
-    pub jitter: Duration,
-    /// The share of messages that are lost.
-    pub loss: f64,
-    /// After how long without a sign of life a peer takes a connection for gone.
-    pub silence: Duration,
-    /// What a peer can send, over all its links together, in bits per second; `None` for any amount.
-    pub uplink_bits_per_s: Option<u64>,
-}
-
-impl Default for LinkSettings {
-    fn default() -> LinkSettings {
-        LinkSettings {
-            latency: Duration::from_millis(20)..=Duration::from_millis(100),
-            jitter: Duration::ZERO,
-            loss: 0.0,
-            silence: Duration::from_secs(10),
-            uplink_bits_per_s: None,
-        }
-    }
-}
-
-impl LinkSettings {
-    pub(crate) fn loss_chance(&self) -> Chance {
-        Chance::new(self.loss)
     }
 }
 
@@ -144,9 +117,9 @@ pub enum SettingsError {
         /// Which share.
         what: &'static str,
     },
-    /// The range of latencies is empty.
-    #[error("the lowest latency is above the highest")]
-    Latency,
+    /// A value of a scenario makes no sense.
+    #[error(transparent)]
+    Wrong(#[from] Wrong),
     /// Nothing would be published.
     #[error("nothing would be published: the stream must hold at least one byte and one segment")]
     Nothing,
@@ -157,16 +130,21 @@ impl Settings {
         if self.peers < 2 {
             return Err(SettingsError::TooFewPeers);
         }
-        for (what, share) in [
-            ("the share of Byzantine peers", self.byzantine),
-            ("the share of messages lost", self.links.loss),
-        ] {
+        for (what, share) in [("the share of Byzantine peers", self.byzantine)] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(SettingsError::Share { what });
             }
         }
-        if self.links.latency.is_empty() {
-            return Err(SettingsError::Latency);
+        self.links.check("links", self.peers)?;
+        self.churn.check("churn", self.peers)?;
+        for (number, fault) in self.machines.iter().enumerate() {
+            fault.check(&format!("machines[{number}]"), self.peers)?;
+        }
+        if self.churn != Churn::default() {
+            return Err(Wrong::new("churn", "this world obeys none yet: leave it out").into());
+        }
+        if !self.machines.is_empty() {
+            return Err(Wrong::new("machines", "this world obeys none yet: leave them out").into());
         }
         if self.parameters.segment_ms == 0 || self.segments() == 0 || self.segment_bytes() == 0 {
             return Err(SettingsError::Nothing);

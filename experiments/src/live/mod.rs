@@ -9,7 +9,7 @@ use hamlet_gossip_learning::peer::Terms;
 use hamlet_simulator::{
     Parameters,
     learning::{Learning, Progress, Settings},
-    settings::LinkSettings,
+    links::{LinkSettings, Loss},
 };
 use std::{
     path::{Path, PathBuf},
@@ -86,7 +86,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         seed: arguments.seed,
         parameters: Parameters::for_peers(arguments.peers),
         links: LinkSettings {
-            loss: arguments.loss,
+            loss: match arguments.loss {
+                0.0 => Loss::None,
+                share => Loss::Random { share },
+            },
             ..LinkSettings::default()
         },
         round: Duration::from_secs(1),

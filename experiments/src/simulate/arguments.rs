@@ -5,7 +5,9 @@ use crate::seeds::Seeds;
 use clap::{Args, ValueEnum};
 use hamlet_simulator::{
     Parameters, Settings,
-    settings::{BehaviourKind, LinkSettings, Signatures},
+    churn::Churn,
+    links::{Latency, LinkSettings, Loss, Rates},
+    settings::{BehaviourKind, Signatures},
 };
 use std::{fmt::Write, path::PathBuf, time::Duration};
 
@@ -156,12 +158,24 @@ impl Arguments {
             },
             signatures,
             links: LinkSettings {
-                latency: self.latency.0.clone(),
-                jitter: *self.jitter.0.end(),
-                loss: self.loss,
-                uplink_bits_per_s: self.uplink.map(|rate| rate.bits_per_s),
+                latency: Latency::Uniform {
+                    low_ms: ms(*self.latency.0.start()),
+                    high_ms: ms(*self.latency.0.end()),
+                },
+                jitter_ms: ms(*self.jitter.0.end()),
+                loss: match self.loss {
+                    0.0 => Loss::None,
+                    share => Loss::Random { share },
+                },
+                upload: match self.uplink {
+                    None => Rates::Unlimited,
+                    Some(Rate { bits_per_s }) => Rates::Constant { bits_per_s },
+                },
+                source_upload_bits_per_s: self.uplink.map(|rate| rate.bits_per_s),
                 ..LinkSettings::default()
             },
+            churn: Churn::default(),
+            machines: Vec::new(),
             verify_all: self.verify_all,
         }
     }
@@ -178,8 +192,7 @@ impl Arguments {
             segment_ms,
             ..
         } = settings.parameters;
-        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-        let latency = &settings.links.latency;
+        let latency = &self.latency.0;
         let behavior = match settings.behaviour {
             BehaviourKind::Honest => "honest",
             BehaviourKind::Withholding => "withholding",
@@ -199,10 +212,10 @@ impl Arguments {
             self.byzantine,
             ms(*latency.start()),
             ms(*latency.end()),
-            ms(settings.links.jitter),
+            settings.links.jitter_ms,
             self.loss,
         );
-        if let Some(rate) = settings.links.uplink_bits_per_s {
+        if let Some(rate) = settings.links.source_upload_bits_per_s {
             // Writing into a text never fails.
             let _ = write!(command, " --uplink {rate}");
         }
@@ -211,6 +224,10 @@ impl Arguments {
         }
         command
     }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 #[cfg(test)]

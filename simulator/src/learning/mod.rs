@@ -15,6 +15,8 @@ use crate::{
     links::{Ends, Fate, Lines},
     random::{Purpose, Randomness},
     settings::{LinkSettings, SettingsError},
+    targets::Cast,
+    wrong::Wrong,
 };
 use hamlet_gossip_learning::{
     Dataset, Partition, Rows, Task,
@@ -145,6 +147,13 @@ impl Learning {
         if peers < 2 {
             return Err(SettingsError::TooFewPeers);
         }
+        check(&settings.links, peers)?;
+        // Nothing is published here, and no fault aims at anybody.
+        let cast = Cast {
+            seed,
+            source: 0,
+            clusters: vec![0; peers],
+        };
         let authority = Randomness::new(seed, Purpose::Authority).bytes(0);
         let authority = SimulatedAuthority::new(authority);
         let names = Randomness::new(seed, Purpose::Key);
@@ -177,7 +186,7 @@ impl Learning {
             });
         }
         let mut world = Learning {
-            lines: Lines::new(seed, &settings.links),
+            lines: Lines::new(&cast, &settings.links),
             membership: Membership::new(network, seed),
             directory: Directory::new(ids),
             members,
@@ -357,7 +366,10 @@ impl Learning {
     }
 
     fn launch(&mut self, from: usize, to: usize, event: impl FnOnce(usize) -> Event) {
-        if let Fate::Arrives(after) = self.members[from].ends.send(&self.lines, to as u32) {
+        if let Fate::Arrives(after) = self.members[from]
+            .ends
+            .send(&self.lines, to as u32, self.now)
+        {
             self.enter(self.now + after, event(from));
         }
     }
@@ -413,5 +425,24 @@ impl Learning {
             loss_mean: [mean(&loss(Kind::Local)), mean(&loss(Kind::Global))],
             error_mean: [mean(&error(Kind::Local)), mean(&error(Kind::Global))],
         }
+    }
+}
+
+/// Refuses links that make no sense, and what this world does not obey.
+fn check(links: &LinkSettings, peers: usize) -> Result<(), Wrong> {
+    links.check("links", peers)?;
+    let usual = LinkSettings {
+        latency: links.latency.clone(),
+        jitter_ms: links.jitter_ms,
+        loss: links.loss,
+        silence_s: links.silence_s,
+        ..LinkSettings::default()
+    };
+    match *links == usual {
+        true => Ok(()),
+        false => Err(Wrong::new(
+            "links",
+            "learning peers know latency, jitter and loss only: leave out rates and faults",
+        )),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     behaviour::{Behaviour, Place},
+    downlink::Downlink,
     links::Ends,
     message::Message,
     uplink::Uplink,
@@ -20,6 +21,9 @@ pub struct Actor {
     /// Its ends of links, and what it sends over them.
     pub ends: Ends,
     pub uplink: Uplink<Arc<Message>>,
+    /// What it can send, in bits per second; `None` for any amount.
+    pub upload: Option<u64>,
+    pub downlink: Downlink,
     /// How many events it has entered, and how many have happened to it.
     pub made: u32,
     pub seen: u64,
@@ -34,11 +38,19 @@ pub struct Actor {
 
 impl Actor {
     /// A peer that has just started.
-    pub fn new(me: u32, peer: Peer, behaviour: Option<Box<dyn Behaviour>>) -> Actor {
+    pub fn new(
+        me: u32,
+        peer: Peer,
+        behaviour: Option<Box<dyn Behaviour>>,
+        upload: Option<u64>,
+        downlink: Downlink,
+    ) -> Actor {
         Actor {
             peer,
             ends: Ends::new(me),
             uplink: Uplink::default(),
+            upload,
+            downlink,
             made: 0,
             seen: 0,
             behaviour,

@@ -5,14 +5,16 @@ use crate::{
     audit::Audit,
     calendar::Calendar,
     directory::Directory,
+    downlink::Downlink,
     event::Event,
     invariant,
     ledger::Ledger,
-    links::Lines,
+    links::{Lines, LinkSettings},
     memo::Memo,
     random::{Purpose, Randomness},
     scene::Scene,
     settings::{Settings, SettingsError, Signatures},
+    targets::Cast,
 };
 use hamlet_overlay::{
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
@@ -50,10 +52,14 @@ impl World {
         };
 
         let each = peers.div_ceil(threads.clamp(1, peers));
+        let cast = cast(seed, &network, &ids, source);
+        let lines = Arc::new(Lines::new(&cast, &settings.links));
         let mut regions: Vec<Region> = (0..peers)
             .step_by(each)
-            .map(|first| region(&settings, &work, first))
+            .map(|first| region(&settings, &work, &lines, first))
             .collect();
+        let uploads = Randomness::new(seed, Purpose::Upload);
+        let downloads = Randomness::new(seed, Purpose::Download);
         let mut rotation_beacon = Hash::default();
         for (peer, signer) in signers.into_iter().enumerate() {
             let view = View::founding(&network, signer.id());
@@ -68,7 +74,18 @@ impl World {
             };
             let behaviour = byzantine[peer].then(|| settings.behaviour.start());
             let (me, state) = (peer as u32, Peer::new(Time::ZERO, setup));
-            let actor = Actor::new(me, state, behaviour.flatten());
+            let LinkSettings {
+                upload,
+                source_upload_bits_per_s,
+                download,
+                ..
+            } = &settings.links;
+            let upload = match peer == source {
+                true => *source_upload_bits_per_s,
+                false => upload.draw(uploads, peer as u64),
+            };
+            let downlink = Downlink::new(download.draw(downloads, peer as u64));
+            let actor = Actor::new(me, state, behaviour.flatten(), upload, downlink);
             regions[peer / each].actors.push(actor);
         }
         let directory = Directory::new(ids);
@@ -93,14 +110,18 @@ impl World {
 }
 
 /// The region whose first peer this is, without its peers.
-fn region(settings: &Arc<Settings>, work: &Arc<dyn Work>, first: usize) -> Region {
-    let lines = Lines::new(settings.seed, &settings.links);
+fn region(
+    settings: &Arc<Settings>,
+    work: &Arc<dyn Work>,
+    lines: &Arc<Lines>,
+    first: usize,
+) -> Region {
     Region {
         settings: settings.clone(),
         first,
         actors: Vec::new(),
         calendar: Calendar::new(lines.shortest_micros()),
-        lines,
+        lines: lines.clone(),
         outbox: Vec::new(),
         work: work.clone(),
         payloads: Randomness::new(settings.seed, Purpose::Payload),
@@ -116,6 +137,16 @@ fn region(settings: &Arc<Settings>, work: &Arc<dyn Work>, first: usize) -> Regio
         soon: Vec::new(),
         taken: Vec::new(),
         outputs: Vec::new(),
+    }
+}
+
+/// Who is who: the peers in the order of their keys, and their clusters.
+fn cast(seed: u64, network: &Network, ids: &[PeerId], source: usize) -> Cast {
+    let cluster = |&id| network.cluster_of(id).map_or(0, |cluster| cluster.id);
+    Cast {
+        seed,
+        source,
+        clusters: ids.iter().map(|id| cluster(id) as usize).collect(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{LENGTH_BYTES, MAX_VIOLATIONS_KEPT, actor::Actor};
 use crate::{
     audit::Audit,
     calendar::{Calendar, Entry},
+    downlink::Received,
     event::Event,
     invariant::{Invariant, Step, Violation},
     ledger::Ledger,
@@ -36,7 +37,7 @@ pub(super) struct Region {
     /// The index of the first of its peers.
     pub first: usize,
     pub actors: Vec<Actor>,
-    pub lines: Lines,
+    pub lines: Arc<Lines>,
     pub calendar: Calendar<Event>,
     /// Events for peers of other regions.
     pub outbox: Vec<Entry<Event>>,
@@ -126,7 +127,12 @@ impl Region {
         match event {
             Event::Arrives(message) => {
                 if actor.ends.is_up(from) {
-                    self.arrive(scene, peer, from as usize, &message);
+                    self.arrive(scene, peer, from, message);
+                }
+            }
+            Event::Received(message) => {
+                if actor.ends.is_up(from) {
+                    self.receive(scene, peer, from as usize, &message);
                 }
             }
             Event::Wanted => {
@@ -152,14 +158,27 @@ impl Region {
                 for other in actor.ends.fall() {
                     // Not even silence is heard sooner than a message would be.
                     let latency = self.lines.latency(to, other);
-                    let noticed = time + self.settings.links.silence.max(latency);
+                    let noticed = time + self.settings.links.silence().max(latency);
                     self.enter(noticed, peer, other, Event::Gone);
                 }
             }
         }
     }
 
-    fn arrive(&mut self, scene: &Scene, peer: usize, from: usize, message: &Message) {
+    /// Takes a message off a peer's line, as soon as the line has carried it.
+    fn arrive(&mut self, scene: &Scene, peer: usize, from: u32, message: Arc<Message>) {
+        let bytes = message.frame.len() + LENGTH_BYTES;
+        let now = self.now;
+        match self.actor(peer).downlink.receive(now, bytes as u32) {
+            Received::Now => self.receive(scene, peer, from as usize, &message),
+            Received::At(time) => {
+                self.enter_from(time, from, peer, peer as u32, Event::Received(message));
+            }
+            Received::Dropped => {}
+        }
+    }
+
+    fn receive(&mut self, scene: &Scene, peer: usize, from: usize, message: &Message) {
         let came = Step::Received {
             from,
             frame: &message.frame,
@@ -173,7 +192,7 @@ impl Region {
 
     /// The uplink of a peer has sent a message.
     fn sent(&mut self, peer: usize) {
-        let rate = self.settings.links.uplink_bits_per_s.unwrap_or(u64::MAX);
+        let rate = self.actor(peer).upload.unwrap_or(u64::MAX);
         let (sent, next) = self.actor(peer).uplink.sent(rate);
         if let Some(next) = next {
             self.enter(self.now + next, peer, peer as u32, Event::Sent);
@@ -292,7 +311,7 @@ impl Region {
                 continue;
             };
             let to = receiver as u32;
-            let Some(rate) = self.settings.links.uplink_bits_per_s else {
+            let Some(rate) = self.actor(peer).upload else {
                 self.launch(peer, to, message.clone());
                 continue;
             };
@@ -314,7 +333,7 @@ impl Region {
     /// Puts a message on its way to one receiver.
     fn launch(&mut self, from: usize, to: u32, message: Arc<Message>) {
         let ends = &mut self.actors[from - self.first].ends;
-        if let Fate::Arrives(after) = ends.send(&self.lines, to) {
+        if let Fate::Arrives(after) = ends.send(&self.lines, to, self.now) {
             self.enter(self.now + after, from, to, Event::Arrives(message));
         }
     }

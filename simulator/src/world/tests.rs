@@ -3,8 +3,10 @@
 use super::{World, actor::Actor};
 use crate::{
     Figures,
+    churn::Churn,
+    links::{Latency, LinkSettings, Loss, Rates},
     scene::Scene,
-    settings::{BehaviourKind, LinkSettings, Settings, Signatures},
+    settings::{BehaviourKind, Settings, Signatures},
 };
 use hamlet_overlay::{
     genesis::Parameters,
@@ -25,6 +27,8 @@ fn settings(seed: u64) -> Settings {
         behaviour: BehaviourKind::Silent,
         signatures: Signatures::Simulated,
         links: LinkSettings::default(),
+        churn: Churn::default(),
+        machines: Vec::new(),
         verify_all: false,
     }
 }
@@ -60,9 +64,12 @@ fn equal_seeds_give_equal_events_and_others_do_not() {
     let shaky = |seed| Settings {
         byzantine: 0.2,
         links: LinkSettings {
-            jitter: Duration::from_millis(9),
-            loss: 0.02,
-            uplink_bits_per_s: Some(4_000_000),
+            jitter_ms: 9.0,
+            loss: Loss::Random { share: 0.02 },
+            upload: Rates::Constant {
+                bits_per_s: 4_000_000,
+            },
+            source_upload_bits_per_s: Some(4_000_000),
             ..LinkSettings::default()
         },
         ..settings(seed)
@@ -93,10 +100,16 @@ fn on_how_many_threads_a_world_runs_changes_nothing() {
     let shaky = || Settings {
         byzantine: 0.2,
         links: LinkSettings {
-            latency: Duration::from_millis(3)..=Duration::from_millis(60),
-            jitter: Duration::from_millis(9),
-            loss: 0.02,
-            uplink_bits_per_s: Some(4_000_000),
+            latency: Latency::Uniform {
+                low_ms: 3.0,
+                high_ms: 60.0,
+            },
+            jitter_ms: 9.0,
+            loss: Loss::Random { share: 0.02 },
+            upload: Rates::Constant {
+                bits_per_s: 4_000_000,
+            },
+            source_upload_bits_per_s: Some(4_000_000),
             ..LinkSettings::default()
         },
         ..settings(8)
@@ -158,7 +171,7 @@ fn linked(world: &World, peer: usize) -> usize {
 #[test]
 fn who_crashes_is_missed_by_its_neighbours_and_nobody_else_stops() {
     let quick = LinkSettings {
-        silence: Duration::from_millis(500),
+        silence_s: 0.5,
         ..LinkSettings::default()
     };
     let mut world = World::new(Settings {

@@ -1,76 +1,10 @@
-//! The links between peers: who wants which, which are up, and how long a message takes.
+//! The ends of a peer's links: whom it wants to be linked with, which links are up, and what becomes of messages.
 //!
 //! Each end of a link belongs to its peer and knows only what came to it, so that what one peer does reaches
 //! another no sooner than a message would.
 
-use crate::{
-    random::{Chance, Purpose, Randomness},
-    settings::LinkSettings,
-};
-use std::{ops::RangeInclusive, time::Duration};
-
-/// What links are like.
-#[derive(Clone, Debug)]
-pub struct Lines {
-    latency_micros: RangeInclusive<u64>,
-    jitter_micros: RangeInclusive<u64>,
-    loss: Chance,
-    latency: Randomness,
-    jitter: Randomness,
-    lost: Randomness,
-}
-
-/// What becomes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It arrives so much later.
-    Arrives(Duration),
-    /// It is lost on the way.
-    Lost,
-    /// There is no connection.
-    NotConnected,
-}
-
-impl Lines {
-    /// The lines of a world.
-    pub fn new(seed: u64, settings: &LinkSettings) -> Lines {
-        let micros = |time: Duration| time.as_micros().min(u32::MAX.into()) as u64;
-        // Nothing takes no time at all: see `shortest_micros`.
-        let latency = |time: &Duration| micros(*time).max(1);
-        Lines {
-            latency_micros: latency(settings.latency.start())..=latency(settings.latency.end()),
-            jitter_micros: 0..=micros(settings.jitter),
-            loss: settings.loss_chance(),
-            latency: Randomness::new(seed, Purpose::Latency),
-            jitter: Randomness::new(seed, Purpose::Jitter),
-            lost: Randomness::new(seed, Purpose::Loss),
-        }
-    }
-
-    /// The least time that anything takes from one peer to another, in microseconds; at least one.
-    pub fn shortest_micros(&self) -> u64 {
-        *self.latency_micros.start()
-    }
-
-    /// The latency between two peers: the same both ways.
-    pub fn latency(&self, one: u32, other: u32) -> Duration {
-        let pair = [one.min(other).into(), one.max(other).into()];
-        Duration::from_micros(self.latency.within(pair, &self.latency_micros))
-    }
-
-    /// What becomes of the `number`-th message over a link.
-    fn fate(&self, from: u32, to: u32, number: u32, latency_micros: u32) -> Fate {
-        let place = [from.into(), to.into(), number.into()];
-        if !self.loss.is_none() && self.loss.strikes(self.lost.at(place)) {
-            return Fate::Lost;
-        }
-        let mut micros = u64::from(latency_micros);
-        if *self.jitter_micros.end() > 0 {
-            micros += self.jitter.within(place, &self.jitter_micros);
-        }
-        Fate::Arrives(Duration::from_micros(micros))
-    }
-}
+use super::{Fate, Lines};
+use hamlet_overlay::time::Time;
 
 /// The ends of links that one peer holds.
 #[derive(Clone, Debug)]
@@ -91,6 +25,8 @@ struct End {
     wanted: bool,
     offered: bool,
     up: bool,
+    /// Whether messages over it are in a bad time, in which many are lost.
+    bad: bool,
 }
 
 impl Ends {
@@ -164,15 +100,15 @@ impl Ends {
         both.filter(|(_, end)| end.up).map(|(&other, _)| other)
     }
 
-    /// What becomes of the next message.
-    pub fn send(&mut self, lines: &Lines, to: u32) -> Fate {
+    /// What becomes of the next message, sent now.
+    pub fn send(&mut self, lines: &Lines, to: u32, now: Time) -> Fate {
         let me = self.me;
         let Some(end) = self.end(to).filter(|end| end.up) else {
             return Fate::NotConnected;
         };
         let number = end.sent;
         end.sent = end.sent.wrapping_add(1);
-        lines.fate(me, to, number, end.latency_micros)
+        lines.fate([me, to, number], end.latency_micros, &mut end.bad, now)
     }
 
     fn end(&mut self, other: u32) -> Option<&mut End> {
@@ -188,6 +124,7 @@ impl Ends {
                 wanted: false,
                 offered: false,
                 up: false,
+                bad: false,
             };
             self.others.insert(place, other);
             self.ends.insert(place, end);
@@ -200,6 +137,20 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        links::{Latency, LinkSettings, Loss},
+        targets::Cast,
+    };
+    use std::time::Duration;
+
+    fn lines(settings: LinkSettings) -> Lines {
+        let cast = Cast {
+            seed: 1,
+            source: 0,
+            clusters: vec![0; 10],
+        };
+        Lines::new(&cast, &settings)
+    }
 
     fn ends(me: u32, others: &[u32], lines: &Lines) -> Ends {
         let mut ends = Ends::new(me);
@@ -214,13 +165,13 @@ mod tests {
 
     #[test]
     fn a_link_is_up_while_both_ends_want_it() {
-        let lines = Lines::new(1, &LinkSettings::default());
+        let lines = lines(LinkSettings::default());
         let mut ends = ends(2, &[6, 5], &lines);
         assert_eq!(ends.connected().collect::<Vec<_>>(), [5, 6]);
         assert!(ends.gone(5));
         assert!(!ends.is_up(5) && ends.is_up(6));
-        assert_eq!(ends.send(&lines, 5), Fate::NotConnected);
-        assert_eq!(ends.send(&lines, 7), Fate::NotConnected);
+        assert_eq!(ends.send(&lines, 5, Time::ZERO), Fate::NotConnected);
+        assert_eq!(ends.send(&lines, 7, Time::ZERO), Fate::NotConnected);
         assert!(!ends.come_up(5));
         assert!(ends.offered(&lines, 5) && ends.come_up(5));
         assert!(ends.release(5));
@@ -232,25 +183,26 @@ mod tests {
 
     #[test]
     fn latency_is_fixed_per_pair_and_the_same_both_ways() {
-        let lines = Lines::new(1, &LinkSettings::default());
+        let lines = lines(LinkSettings::default());
         let mut here = ends(2, &[5, 6], &lines);
-        let there = here.send(&lines, 5);
-        assert_eq!(there, here.send(&lines, 5));
-        assert_eq!(there, ends(5, &[2], &lines).send(&lines, 2));
-        assert_ne!(there, here.send(&lines, 6));
+        let there = here.send(&lines, 5, Time::ZERO);
+        assert_eq!(there, here.send(&lines, 5, Time::ZERO));
+        assert_eq!(there, ends(5, &[2], &lines).send(&lines, 2, Time::ZERO));
+        assert_ne!(there, here.send(&lines, 6, Time::ZERO));
         let Fate::Arrives(latency) = there else {
             panic!("{there:?}")
         };
-        assert!(LinkSettings::default().latency.contains(&latency));
+        let usual = Duration::from_millis(20)..=Duration::from_millis(100);
+        assert!(usual.contains(&latency));
     }
 
     #[test]
     fn nothing_takes_no_time() {
         let settings = LinkSettings {
-            latency: Duration::ZERO..=Duration::ZERO,
+            latency: Latency::Constant { ms: 0.0 },
             ..LinkSettings::default()
         };
-        let lines = Lines::new(1, &settings);
+        let lines = lines(settings);
         assert_eq!(lines.shortest_micros(), 1);
         assert_eq!(lines.latency(1, 2), Duration::from_micros(1));
     }
@@ -258,18 +210,18 @@ mod tests {
     #[test]
     fn traffic_on_one_link_does_not_touch_another() {
         let settings = LinkSettings {
-            jitter: Duration::from_millis(50),
-            loss: 0.3,
+            jitter_ms: 50.0,
+            loss: Loss::Random { share: 0.3 },
             ..LinkSettings::default()
         };
-        let lines = Lines::new(1, &settings);
+        let lines = lines(settings);
         let fates = |disturbed: bool| {
             let mut ends = ends(2, &[5, 6], &lines);
             let fate = |_| {
                 if disturbed {
-                    ends.send(&lines, 6);
+                    ends.send(&lines, 6, Time::ZERO);
                 }
-                ends.send(&lines, 5)
+                ends.send(&lines, 5, Time::ZERO)
             };
             (0..100).map(fate).collect::<Vec<_>>()
         };
