@@ -131,9 +131,10 @@ impl SoundBlock {
         }
     }
 
-    /// The block, if it is within bounds and its commands are those of its header.
+    /// The block, if it is within bounds, comes after its parent, and its commands are those of its header.
     pub fn check(block: Arc<Block>) -> Option<SoundBlock> {
-        if !fits(&block.commands) {
+        let header = &block.header;
+        if header.height == 0 || header.parent_view >= header.view || !fits(&block.commands) {
             return None;
         }
         let commands: Arc<[CommandId]> = block.commands.iter().map(Command::id).collect();

@@ -148,6 +148,9 @@ pub enum Refusal {
     /// It expires too far ahead.
     #[error("a command may expire at most 256 heights ahead")]
     TooFarAhead,
+    /// It was executed, but this member cannot prove with what outcome.
+    #[error("the command was executed, but this member cannot prove its outcome; ask another")]
+    Unproved,
     /// Too many commands wait.
     #[error("too many commands wait; submit it later or to another member")]
     Full,

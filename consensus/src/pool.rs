@@ -86,6 +86,10 @@ impl Pool {
         }
     }
 
+    pub fn contains(&self, id: &CommandId) -> bool {
+        self.waiting.contains_key(id)
+    }
+
     /// The commands that wait.
     pub fn ids(&self) -> impl Iterator<Item = &CommandId> {
         self.waiting.keys()

@@ -4,10 +4,16 @@ mod common;
 
 use common::{Member0, block, certificate, epoch, proposal, sign};
 use hamlet_consensus::{
-    Input, Message, Replica, Settings, block::BlockId, certificate::Claim,
-    ed25519::Ed25519Verifier, storage::StorageError, time::Time, vote::Vote,
+    Input, Message, Replica, Settings,
+    block::{Block, BlockId},
+    certificate::Claim,
+    ed25519::Ed25519Verifier,
+    message::{Proposal, Status, Tail},
+    storage::StorageError,
+    time::Time,
+    vote::{Seal, Vote},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 fn start() -> BlockId {
     BlockId::start(&epoch(0))
@@ -195,4 +201,105 @@ fn damage_is_refused_and_a_torn_end_is_not() {
     gap.remove(0);
     let refused = Err(StorageError::Damaged { record: 0 }.into());
     assert_eq!(open(&gap), refused);
+}
+
+/// commonware 3042: a rule that each replica must decide alike is not deterministic. Here everything that members must
+/// agree on follows from the log alone, not from when and how they learn of it: this holds one who saw every proposal
+/// and vote beside one who executes all at once from a certificate, with other commands waiting, at another time.
+#[test]
+fn what_members_decide_alike_follows_from_the_log_alone() {
+    let mut blocks = Vec::new();
+    let mut parent = start();
+    for (view, text) in (1..).zip([b"a", b"b", b"a", b"c"]) {
+        blocks.push(block(view, parent, text));
+        parent = blocks[blocks.len() - 1].id();
+    }
+    let seals = |member: &mut Member0| -> Vec<Seal> {
+        member.sent.clear();
+        for height in 1..=4 {
+            member.hear(3, Message::RequestSeal(height));
+        }
+        let sealed = |message: &Message| match message {
+            Message::Vote(signed) => match signed.vote {
+                Vote::Seal(seal) => Some(seal),
+                _ => None,
+            },
+            _ => None,
+        };
+        member.sent.iter().filter_map(sealed).collect()
+    };
+    let mut early = Member0::start(0, Vec::new());
+    for block in &blocks {
+        if epoch(0).leader(block.id().view) != 0 {
+            early.hear(
+                epoch(0).leader(block.id().view),
+                proposal(block, Vec::new()),
+            );
+        } else {
+            early.hear(1, Message::Block(block.block().clone()));
+        }
+        for member in 1..4 {
+            early.hear_vote(member, Vote::Notarize(block.id()));
+            early.hear_vote(member, Vote::Finalize(block.id()));
+        }
+    }
+    assert_eq!(
+        early.replica.height(),
+        3,
+        "its own view's block it never made"
+    );
+    let mut late = Member0::start(2, Vec::new());
+    late.wait(Duration::from_secs(3600));
+    late.input(Input::Submit(vec!["waits".into(), "waits too".into()]));
+    let tail = |count: usize| {
+        let claim = Claim::Finalized(blocks[count - 1].id());
+        Message::Tail(Box::new(Tail {
+            certificate: certificate(claim, &[0, 1, 3], &epoch(0)),
+            headers: blocks[..count]
+                .iter()
+                .map(|block| *block.header())
+                .collect(),
+            bodies: blocks[..count]
+                .iter()
+                .map(|block| block.block().commands.clone())
+                .collect(),
+        }))
+    };
+    let ahead = Status {
+        view: 5,
+        height: 4,
+        stuck: false,
+    };
+    late.hear(3, Message::Status(ahead));
+    late.wait(Duration::from_secs(10));
+    late.hear(3, tail(4));
+    assert_eq!(late.replica.height(), 4);
+    let (early, late) = (seals(&mut early), seals(&mut late));
+    assert_eq!(early, late[..3], "blocks, outcomes and states are the same");
+}
+
+/// A block that claims a place before its parent, or before everything, is nobody's child.
+#[test]
+fn a_block_in_an_impossible_place_is_refused() {
+    let a = block(1, start(), b"a");
+    for (height, parent_view) in [(0, 0), (1, 1), (1, u64::MAX)] {
+        let mut member = Member0::start(0, Vec::new());
+        let mut block = Block::clone(a.block());
+        block.header.height = height;
+        block.header.parent_view = parent_view;
+        let vote = Vote::Notarize(block.header.id());
+        member.hear(
+            1,
+            Message::Proposal(Proposal {
+                block: Arc::new(block),
+                signature: sign(1, vote).signature,
+                justification: Vec::new(),
+            }),
+        );
+        assert_eq!(
+            member.votes(),
+            [],
+            "height {height}, parent's view {parent_view}"
+        );
+    }
 }

@@ -288,6 +288,7 @@ impl<A: Application> Replica<A> {
         self.forget_reached_target();
         self.forget_executed();
         self.expire_commands();
+        self.give_up_proofs(download.height);
         self.outbox.push(Output::Restored(download.height));
         self.must_rewrite = true;
         self.ask_of(download.from);

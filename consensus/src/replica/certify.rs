@@ -206,12 +206,12 @@ impl<A: Application> Replica<A> {
                 self.keep(&certificate);
                 self.open(view).notarized.push(certificate);
                 self.finalize(block);
-                self.enter(view + 1);
+                self.enter(view.saturating_add(1));
             }
             Claim::Nullified(_) => {
                 self.keep(&certificate);
                 self.open(view).nullified = Some(certificate);
-                self.enter(view + 1);
+                self.enter(view.saturating_add(1));
             }
             Claim::Finalized(block) | Claim::Unanimous(block) => {
                 self.keep(&certificate);
@@ -219,7 +219,7 @@ impl<A: Application> Replica<A> {
                     self.open(view).notarized.push(certificate.clone());
                 }
                 self.target = Some(certificate);
-                self.enter(view + 1);
+                self.enter(view.saturating_add(1));
                 self.execute_target();
             }
             Claim::Sealed(seal) if seal.height() <= self.log.height() => {

@@ -4,7 +4,6 @@ use super::Replica;
 use crate::{
     application::Application,
     command::{COMMAND_WINDOW, Command, CommandId},
-    epoch::Height,
     identity::PeerId,
     io::{Output, Refusal, Reply},
     member::Member,
@@ -27,25 +26,25 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// Notes that a client waits for a command, if it may.
-    fn add(&mut self, command: CommandId, client: PeerId) -> bool {
+    /// Whether a client may wait for one more command.
+    fn has_room(&self, client: &PeerId) -> bool {
+        let count = self.count.get(client).copied().unwrap_or(0);
+        count < MAX_WAITING_OF_A_CLIENT && self.sum < MAX_WAITING
+    }
+
+    /// Notes that a client waits for a command.
+    fn add(&mut self, command: CommandId, client: PeerId) {
         let waiting = self.by_command.entry(command).or_default();
-        if waiting.contains(&client) {
-            return true;
-        }
-        let count = self.count.entry(client).or_default();
-        let may = *count < MAX_WAITING_OF_A_CLIENT && self.sum < MAX_WAITING;
-        if may {
+        if !waiting.contains(&client) {
             waiting.push(client);
-            *count += 1;
+            *self.count.entry(client).or_default() += 1;
             self.sum += 1;
-        } else {
-            if waiting.is_empty() {
-                self.by_command.remove(&command);
-            }
-            self.count.retain(|_, count| *count > 0);
         }
-        may
+    }
+
+    /// The commands that somebody waits for.
+    pub fn commands(&self) -> impl Iterator<Item = &CommandId> {
+        self.by_command.keys()
     }
 
     pub fn contains(&self, command: &CommandId) -> bool {
@@ -88,23 +87,26 @@ impl<A: Application> Replica<A> {
     /// A command of a peer outside.
     pub(super) fn on_client(&mut self, client: PeerId, command: Command) {
         let id = command.id();
-        let executed = self.log.executed_at(&id);
-        if executed.is_none() {
-            match self.accept(id, &command, self.me) {
-                Ok(true) => self.hand_on(vec![command]),
-                Ok(false) => {}
-                Err(why) => return self.refuse(client, id, why),
-            }
-        }
-        if !self.waiters.add(id, client) {
+        // Looked at first, so that one client cannot fill the queue that it shares with others.
+        if !self.waiters.has_room(&client) {
             return self.refuse(client, id, Refusal::Full);
         }
-        if let Some(height) = executed {
-            self.await_seal(height);
+        if let Some(height) = self.log.executed_at(&id) {
+            self.waiters.add(id, client);
+            return self.await_seal(height);
+        }
+        match self.accept(id, &command, self.me) {
+            Ok(new) => {
+                self.waiters.add(id, client);
+                if new {
+                    self.hand_on(vec![command]);
+                }
+            }
+            Err(why) => self.refuse(client, id, why),
         }
     }
 
-    fn refuse(&mut self, client: PeerId, command: CommandId, why: Refusal) {
+    pub(super) fn refuse(&mut self, client: PeerId, command: CommandId, why: Refusal) {
         let height = self.log.height();
         self.outbox.push(Output::Reply {
             client,
@@ -164,14 +166,12 @@ impl<A: Application> Replica<A> {
 
     /// Takes out of the pool what others executed while this member was behind.
     pub(super) fn forget_executed(&mut self) {
-        let executed: Vec<(CommandId, Height)> = (self.pool.ids())
-            .filter_map(|id| self.log.executed_at(id).map(|height| (*id, height)))
+        let executed: Vec<CommandId> = (self.pool.ids())
+            .filter(|id| self.log.executed_at(id).is_some())
+            .copied()
             .collect();
-        for (id, height) in executed {
+        for id in executed {
             self.pool.remove(&id);
-            if self.waiters.contains(&id) {
-                self.await_seal(height);
-            }
         }
     }
 

@@ -49,6 +49,11 @@ use timing::Timing;
 pub const VIEWS_AHEAD: View = 64;
 /// How many views ahead of the own blocks are kept.
 const PROPOSALS_AHEAD: View = 8;
+/// After how many views without a commit haste is of no use: then suspected leaders are waited for too, and the
+/// longest time-out doubles for every [`VIEWS_AHEAD`] more. So an outage, however long, leaves few views open.
+pub const OPEN_VIEWS: View = 256;
+/// How many blocks with commands may wait for a commit before leaders propose empty ones.
+const OPEN_BLOCKS: usize = 64;
 
 /// A replica cannot start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

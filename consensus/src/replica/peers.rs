@@ -105,7 +105,7 @@ impl Peers {
         if good {
             peer.bad = 0;
         } else {
-            peer.bad += 1;
+            peer.bad = peer.bad.saturating_add(1);
             peer.muted_until = now + pause * (1 << peer.bad.min(10));
         }
     }

@@ -1,6 +1,6 @@
 //! R1: the leader's block.
 
-use super::Replica;
+use super::{OPEN_BLOCKS, Replica};
 use crate::{
     application::Application,
     block::{BlockId, SoundBlock},
@@ -69,6 +69,10 @@ impl<A: Application> Replica<A> {
     /// Waiting commands that are in no ancestor of the new block.
     fn pick_commands(&mut self, parent: BlockId) -> Vec<Command> {
         if self.pool.is_empty() {
+            return Vec::new();
+        }
+        let full = |block: &&SoundBlock| !block.command_ids().is_empty();
+        if self.open_chain(parent).filter(full).count() >= OPEN_BLOCKS {
             return Vec::new();
         }
         let taken: BTreeSet<CommandId> = (self.open_chain(parent))

@@ -5,8 +5,9 @@ use crate::{
     application::Application,
     certificate::{Certificate, Claim},
     check::Item,
+    command::CommandId,
     epoch::Height,
-    io::{Output, Reply},
+    io::{Output, Refusal, Reply},
     log::Executed,
     member::{Member, MemberSet},
     message::Message,
@@ -58,7 +59,7 @@ impl<A: Application> Replica<A> {
         self.seals.wanted.insert(height, 0);
         while self.seals.wanted.len() > MAX_WANTED {
             if let Some((lowest, _)) = self.seals.wanted.pop_first() {
-                self.seals.shares.remove(&lowest);
+                self.give_up_seal(lowest);
             }
         }
         let me = self.me;
@@ -82,6 +83,9 @@ impl<A: Application> Replica<A> {
     }
 
     pub(super) fn await_seal(&mut self, height: Height) {
+        if self.log.at(height).is_none() {
+            return self.give_up_seal(height);
+        }
         if let Some(seal) = self.seals.kept.get(&height).cloned() {
             return self.answer_clients(height, &seal);
         }
@@ -91,14 +95,46 @@ impl<A: Application> Replica<A> {
         }
     }
 
+    /// The seal of a height will not be had: whoever waits for an outcome there must ask another member.
+    fn give_up_seal(&mut self, height: Height) {
+        self.seals.wanted.remove(&height);
+        self.seals.shares.remove(&height);
+        let commands: Vec<CommandId> = (self.waiters.commands())
+            .filter(|command| self.log.executed_at(command) == Some(height))
+            .copied()
+            .collect();
+        for command in commands {
+            for client in self.waiters.take(&command) {
+                self.refuse(client, command, Refusal::Unproved);
+            }
+        }
+    }
+
+    /// After a leap to this height: outcomes up to there are not known here, so they cannot be proved.
+    pub(super) fn give_up_proofs(&mut self, height: Height) {
+        self.seals.shares = self.seals.shares.split_off(&(height + 1));
+        self.seals.wanted = self.seals.wanted.split_off(&(height + 1));
+        let executed: Vec<CommandId> = (self.waiters.commands())
+            .filter(|command| !self.pool.contains(command))
+            .copied()
+            .collect();
+        for command in executed {
+            for client in self.waiters.take(&command) {
+                self.refuse(client, command, Refusal::Unproved);
+            }
+        }
+    }
+
     /// R9 for seals.
     pub(super) fn request_seals(&mut self) {
-        self.seals.wanted.retain(|_, requests| {
-            *requests += 1;
-            *requests <= MAX_REQUESTS
-        });
         let heights: Vec<Height> = self.seals.wanted.keys().copied().collect();
         for height in heights {
+            let requests = self.seals.wanted.entry(height).or_default();
+            *requests += 1;
+            if *requests > MAX_REQUESTS {
+                self.give_up_seal(height);
+                continue;
+            }
             let heard = (self.share(height))
                 .and_then(|share| {
                     let shares = self.seals.shares.get(&height)?;
@@ -116,13 +152,14 @@ impl<A: Application> Replica<A> {
         let known = (self.seals.kept.get(&height))
             .or(self.log.base().map(|base| &base.seal))
             .filter(|seal| matches!(seal.claim, Claim::Sealed(seal) if seal.height() == height));
-        let answer = match known {
-            Some(seal) => Some(Message::Certificates(vec![seal.clone()])),
-            None => self.share(height).map(Message::Vote),
-        };
+        let known = known.map(|seal| Message::Certificates(vec![seal.clone()]));
+        if known.is_none() && self.log.at(height).is_none() {
+            return;
+        }
+        // A share costs a signature, so whoever asks pays first.
         let interval = self.settings.delay / 8;
-        if let Some(answer) = answer
-            && self.peers.take_token(from, self.now, interval)
+        if self.peers.take_token(from, self.now, interval)
+            && let Some(answer) = known.or_else(|| self.share(height).map(Message::Vote))
         {
             self.send(MemberSet::one(from), answer);
         }
@@ -136,7 +173,7 @@ impl<A: Application> Replica<A> {
         let tip = self.log.height();
         let ahead = height > tip
             && self.epoch.has_snapshot(height)
-            && height <= tip.saturating_add(2 * self.epoch.terms().snapshot_every);
+            && height <= tip.saturating_add(self.epoch.terms().snapshot_every.saturating_mul(2));
         if !ahead && !self.seals.wanted.contains_key(&height) {
             return;
         }

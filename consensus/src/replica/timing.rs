@@ -1,6 +1,6 @@
 //! R3 and R9: time-outs, repetition and beats.
 
-use super::Replica;
+use super::{OPEN_VIEWS, Replica, VIEWS_AHEAD};
 use crate::{
     application::Application,
     certificate::Certificate,
@@ -83,7 +83,14 @@ impl<A: Application> Replica<A> {
         } else {
             self.timing.level.min(20)
         };
-        (self.settings.delay * 3 * (1 << level)).min(self.settings.timeout_max)
+        let beyond = self.open_views().saturating_sub(OPEN_VIEWS) / VIEWS_AHEAD;
+        let longest = self.settings.timeout_max * (1 << beyond.min(16));
+        (self.settings.delay * 3 * (1 << level)).min(longest)
+    }
+
+    /// How many views have passed since the last commit.
+    fn open_views(&self) -> View {
+        self.view.saturating_sub(self.floor())
     }
 
     /// Whether there is anything to decide, as far as this member knows.
@@ -144,7 +151,11 @@ impl<A: Application> Replica<A> {
                 self.timing.level = (self.timing.level + 1).min(20);
             }
         }
-        if over || others || (busy && !proposed && self.timing.suspected.contains(leader)) {
+        let hopeless = busy
+            && !proposed
+            && self.open_views() <= OPEN_VIEWS
+            && self.timing.suspected.contains(leader);
+        if over || others || hopeless {
             self.give_up();
         }
     }

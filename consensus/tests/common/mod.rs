@@ -1,4 +1,7 @@
-//! A cluster of four without a network: tests hand messages over one by one.
+//! A cluster of four without a network: tests hand messages over one by one, or all at once.
+
+// Each test uses a part of it.
+#![allow(dead_code)]
 
 use hamlet_consensus::{
     Application, Epoch, Input, Message, Output, Replica, Settings, Terms,
@@ -8,13 +11,14 @@ use hamlet_consensus::{
     command::Command,
     ed25519::{Ed25519Signer, Ed25519Verifier},
     hash::Hash,
-    identity::Signer,
+    identity::{PeerId, Signer},
+    io::Reply,
     member::{Member, MemberSet},
     message::Proposal,
     time::Time,
     vote::{SignedVote, Vote},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Remembers what it executed.
 #[derive(Clone, Default)]
@@ -180,5 +184,82 @@ pub fn certificate(claim: Claim, members: &[Member], epoch: &Epoch) -> Certifica
         signatures: (members.iter())
             .map(|member| SignedVote::new(vote, epoch, &*signer(*member)).signature)
             .collect(),
+    }
+}
+
+/// Four members whose messages arrive at once, in virtual time.
+pub struct Cluster {
+    pub replicas: Vec<Replica<Journal>>,
+    /// What clients were told.
+    pub replies: Vec<(PeerId, Reply)>,
+    /// Which messages get lost.
+    pub lose: fn(&Message) -> bool,
+    alarms: Vec<Time>,
+    now: Time,
+}
+
+impl Cluster {
+    pub fn start() -> Cluster {
+        Cluster::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> Cluster {
+        let new = |me| {
+            let (epoch, signer, journal) = (epoch(0), signer(me), Journal::default());
+            Replica::new(epoch, signer, journal, settings, &[], Time::ZERO).unwrap()
+        };
+        let mut cluster = Cluster {
+            replicas: (0..4).map(new).collect(),
+            replies: Vec::new(),
+            lose: |_| false,
+            alarms: vec![Time::NEVER; 4],
+            now: Time::ZERO,
+        };
+        for member in 0..4 {
+            cluster.input(member, Input::Wake);
+        }
+        cluster
+    }
+
+    /// Gives an input to a member, and carries out what follows from it everywhere.
+    pub fn input(&mut self, member: Member, input: Input) {
+        let mut inputs = VecDeque::from([(member, input)]);
+        while let Some((to, input)) = inputs.pop_front() {
+            let at = usize::from(to);
+            self.replicas[at].handle(self.now, input);
+            while let Some(output) = self.replicas[at].poll() {
+                match output {
+                    Output::Send { to: all, message } if !(self.lose)(&message) => {
+                        inputs.extend(all.iter().map(|member| {
+                            let message = message.clone();
+                            (member, Input::Message { from: to, message })
+                        }));
+                    }
+                    Output::Check(check) => {
+                        inputs.push_back((to, Input::Checked(check.run(&Ed25519Verifier))));
+                    }
+                    Output::WakeAt(time) => self.alarms[at] = time,
+                    Output::Reply { client, reply } => self.replies.push((client, reply)),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Lets so much time pass.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            let next = (0..4).min_by_key(|member| self.alarms[usize::from(*member)]);
+            let Some(member) = next.filter(|member| self.alarms[usize::from(*member)] <= until)
+            else {
+                break;
+            };
+            let at = usize::from(member);
+            self.now = self.now.max(self.alarms[at]);
+            self.alarms[at] = Time::NEVER;
+            self.input(member, Input::Wake);
+        }
+        self.now = until;
     }
 }

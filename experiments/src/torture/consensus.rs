@@ -152,9 +152,7 @@ pub fn explore(
                 }
             });
         }
-        if stderr().is_terminal() {
-            scope.spawn(|| progress(seeds, &next, &began));
-        }
+        scope.spawn(|| progress(seeds, &next, &began));
     });
     let mut tally = sum
         .into_inner()
@@ -164,18 +162,36 @@ pub fn explore(
     tally
 }
 
-/// Tells how far it is, twice a second.
+/// Tells how far it is and how long it will take: twice a second on a terminal, once a minute in a log.
 fn progress(seeds: SeedRange, next: &AtomicU64, began: &Instant) {
+    let terminal = stderr().is_terminal();
+    let pause = Duration::from_millis(if terminal { 500 } else { 60_000 });
+    let mut told = Instant::now();
     while !interrupt::asked() {
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(50));
         let at = next.load(Ordering::Relaxed);
         if at > seeds.last {
             break;
         }
-        let done = at - seeds.first;
-        let rate = done as f64 / began.elapsed().as_secs_f64();
-        eprint!("\rseed {at} of {}, {rate:.0} per second ", seeds.last);
-        let _ = stderr().flush();
+        if told.elapsed() < pause {
+            continue;
+        }
+        told = Instant::now();
+        let rate = (at - seeds.first) as f64 / began.elapsed().as_secs_f64();
+        let left = Duration::from_secs_f64((seeds.last - at) as f64 / rate.max(1e-3));
+        let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
+        let text = format!(
+            "seed {at} of {}, {rate:.0} per second, {minutes} min {seconds:02} s left",
+            seeds.last
+        );
+        if terminal {
+            eprint!("\r{text}   ");
+            let _ = stderr().flush();
+        } else {
+            eprintln!("{text}");
+        }
     }
-    eprintln!();
+    if terminal {
+        eprintln!();
+    }
 }

@@ -62,10 +62,9 @@ pub struct Partition {
 }
 
 /// How often each size is drawn: small ones mostly, since they run fast and corner cases need few members; 0
-/// stands for any size from 8 to 32.
+/// stands for any size from 8 to 32, in one of four cases.
 const SIZES: [u8; 32] = [
-    1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 7, 7, 7, 4, 4, 4, 4, 5, 7, 8, 10, 13,
-    0,
+    1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 7, 7, 7, 7, 0,
 ];
 
 impl Plan {
@@ -74,7 +73,8 @@ impl Plan {
         let mut dice = Dice::new(seed, 0);
         let members = match dice.pick(&SIZES) {
             Some(size) if size > 0 => size,
-            _ => dice.within(8, 32) as u8,
+            _ if dice.chance(250) => dice.within(8, 32) as u8,
+            _ => 4,
         };
         let faults = FaultModel::PartialSynchrony.faults(members.into()) as u64;
         let liars = if dice.chance(800) {
@@ -91,10 +91,11 @@ impl Plan {
             }
         }
         let calm = dice.chance(150);
+        // Large clusters say much in little time.
         let stable_at = if calm {
             0
         } else {
-            dice.within(100_000, 3_000_000)
+            dice.within(100_000, 2_000_000) / (1 + u64::from(members) / 4)
         };
         let least = dice.within(0, 20_000);
         let delay = (least, least + dice.within(0, 30_000));
@@ -120,7 +121,7 @@ impl Plan {
                 )
             })
             .collect();
-        let count = dice.within(1, 8);
+        let count = dice.within(1, 5);
         let commands = (0..count)
             .map(|_| {
                 let at = dice.below(stable_at + 400_000);
@@ -153,10 +154,10 @@ impl Plan {
             encode: dice.chance(60),
             check_quiet: dice.chance(120),
             snapshot_every: dice.pick(&[1, 2, 3, 5, 128, 128, 128, 128]).unwrap_or(128),
-            ballast: if dice.chance(30) { 150_000 } else { 0 },
+            ballast: if dice.chance(20) { 70_000 } else { 0 },
             settings: Settings {
                 // Sometimes far too short, so that only growing time-outs help.
-                delay: Duration::from_millis(if dice.chance(200) {
+                delay: Duration::from_millis(if members <= 8 && dice.chance(60) {
                     dice.within(1, 5)
                 } else {
                     dice.within(10, 80)

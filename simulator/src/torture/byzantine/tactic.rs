@@ -1,0 +1,53 @@
+//! What Byzantine members try.
+
+use crate::torture::dice::Dice;
+
+/// What Byzantine members try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tactic {
+    /// They say nothing at all.
+    Silent,
+    /// They run two honest replicas under one key, each for a part of the members.
+    Twins,
+    /// As leaders they propose one block to some and another to others.
+    Equivocate,
+    /// They vote for everything, against everything, and differently to different members.
+    Contradict,
+    /// They leave out messages to some.
+    Withhold,
+    /// They speak of views and heights long past or far ahead.
+    WrongViews,
+    /// They make up blocks, tails, snapshots and certificates.
+    Forge,
+    /// They sign badly.
+    BadSignatures,
+    /// They send random and damaged bytes.
+    Garbage,
+    /// They send many commands of their own.
+    Flood,
+}
+
+impl Tactic {
+    /// All of them.
+    pub const ALL: [Tactic; 10] = [
+        Tactic::Silent,
+        Tactic::Twins,
+        Tactic::Equivocate,
+        Tactic::Contradict,
+        Tactic::Withhold,
+        Tactic::WrongViews,
+        Tactic::Forge,
+        Tactic::BadSignatures,
+        Tactic::Garbage,
+        Tactic::Flood,
+    ];
+
+    pub(in crate::torture) fn draw(dice: &mut Dice) -> Vec<Tactic> {
+        let mut tactics: Vec<Tactic> = (0..dice.within(1, 4))
+            .filter_map(|_| dice.pick(&Tactic::ALL))
+            .collect();
+        tactics.sort();
+        tactics.dedup();
+        tactics
+    }
+}
