@@ -3,50 +3,46 @@
 //! Signing sits behind two small traits, so that a simulation can sign cheaply. Every signature covers a
 //! domain string with a version, the network and the text.
 
-use crate::hash::Hash;
+use crate::hash::{self, Hash};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-/// A peer's identity: its Ed25519 public key.
+/// A peer's identity: its Ed25519 public key. A source's identity is also the key of its stream.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PeerId(pub [u8; 32]);
 
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hash::hex(&self.0))
+    }
+}
+
 impl fmt::Debug for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hash::hex(&self.0[..4]))
+    }
+}
+
+/// The text is not the 64 hexadecimal digits of a public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a peer's key is 64 hexadecimal digits")]
+pub struct ParsePeerIdError;
+
+impl FromStr for PeerId {
+    type Err = ParsePeerIdError;
+
+    fn from_str(text: &str) -> Result<PeerId, ParsePeerIdError> {
+        hash::unhex(text).map(PeerId).ok_or(ParsePeerIdError)
     }
 }
 
 /// A signature over a [`Statement`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "([u8; 32], [u8; 32])", into = "([u8; 32], [u8; 32])")]
-pub struct Signature(pub [u8; 64]);
-
-impl From<([u8; 32], [u8; 32])> for Signature {
-    fn from((first, second): ([u8; 32], [u8; 32])) -> Signature {
-        let mut bytes = [0; 64];
-        bytes[..32].copy_from_slice(&first);
-        bytes[32..].copy_from_slice(&second);
-        Signature(bytes)
-    }
-}
-
-impl From<Signature> for ([u8; 32], [u8; 32]) {
-    fn from(signature: Signature) -> Self {
-        let (mut first, mut second) = ([0; 32], [0; 32]);
-        first.copy_from_slice(&signature.0[..32]);
-        second.copy_from_slice(&signature.0[32..]);
-        (first, second)
-    }
-}
+pub struct Signature(#[serde(with = "crate::wire::run")] pub [u8; 64]);
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hash::hex(&self.0[..6]))
     }
 }
 

@@ -33,3 +33,50 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
         _ => Err(Malformed),
     }
 }
+
+/// Serde for byte arrays: as a run of bytes with its length before it. Serde's own way takes the bytes one
+/// by one, which made decoding a digest dearer than checking it.
+pub mod run {
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
+    use std::fmt;
+
+    /// Writes the run.
+    ///
+    /// # Errors
+    /// As the serializer.
+    pub fn serialize<S: Serializer, const N: usize>(
+        bytes: &[u8; N],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    /// Reads a run of exactly `N` bytes.
+    ///
+    /// # Errors
+    /// If it has another length, or as the deserializer.
+    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        deserializer: D,
+    ) -> Result<[u8; N], D::Error> {
+        deserializer.deserialize_bytes(Run)
+    }
+
+    struct Run<const N: usize>;
+
+    impl<const N: usize> Visitor<'_> for Run<N> {
+        type Value = [u8; N];
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            write!(f, "{N} bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<[u8; N], E> {
+            bytes
+                .try_into()
+                .map_err(|_| E::invalid_length(bytes.len(), &self))
+        }
+    }
+}

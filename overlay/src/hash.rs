@@ -1,7 +1,8 @@
 //! BLAKE3 with a domain string for every use, so that no hash made for one purpose fits another.
 
-use serde::{Deserialize, Serialize};
-use std::{fmt, sync::LazyLock};
+use std::sync::LazyLock;
+
+pub use hamlet_consensus::hash::{Hash, hex, unhex};
 
 /// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
 static KEYS: LazyLock<[[u8; 32]; 10]> =
@@ -81,46 +82,4 @@ impl Domain {
         }
         Hash(*hasher.finalize().as_bytes())
     }
-}
-
-/// A 32-byte BLAKE3 hash.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Hash(#[serde(with = "crate::wire::run")] pub [u8; 32]);
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0[..6]))
-    }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-/// The bytes that `text` spells in hexadecimal, if it spells exactly `N`.
-pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let text = text.as_bytes();
-    if text.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let high = (pair[0] as char).to_digit(16)?;
-        let low = (pair[1] as char).to_digit(16)?;
-        *byte = (high * 16 + low) as u8;
-    }
-    Some(bytes)
 }

@@ -6,7 +6,9 @@
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+
+pub use hamlet_consensus::wire::{Malformed, encode, run};
 
 /// The largest head of a frame, in bytes: a digest of 64 leaves takes about 1,200.
 pub const MAX_HEAD_BYTES: usize = 4096;
@@ -45,17 +47,6 @@ impl Frame {
     }
 }
 
-/// Bytes that are no message of this protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a message of this protocol")]
-pub struct Malformed;
-
-/// Encodes a value of any size that we made ourselves.
-pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // Encoding into memory fails only for types that cannot say their length; ours all can.
-    bincode::serde::encode_to_vec(value, bincode::config::standard()).unwrap_or_default()
-}
-
 /// Decodes the head of a frame; the body is what follows it.
 pub fn decode<T: DeserializeOwned>(frame: &Frame) -> Result<(T, Bytes), Malformed> {
     if frame.len() > MAX_FRAME_BYTES {
@@ -67,44 +58,5 @@ pub fn decode<T: DeserializeOwned>(frame: &Frame) -> Result<(T, Bytes), Malforme
         (true, _) => Ok((value, frame.body.clone())),
         (false, true) => Ok((value, frame.head.slice(used..))),
         (false, false) => Err(Malformed),
-    }
-}
-
-/// Serde for byte arrays: as a run of bytes with its length before it. Serde's own way takes the bytes one
-/// by one, which made decoding a digest dearer than checking it.
-pub(crate) mod run {
-    use serde::{
-        Deserializer, Serializer,
-        de::{Error, Visitor},
-    };
-    use std::fmt;
-
-    pub fn serialize<S: Serializer, const N: usize>(
-        bytes: &[u8; N],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
-        deserializer: D,
-    ) -> Result<[u8; N], D::Error> {
-        deserializer.deserialize_bytes(Run)
-    }
-
-    struct Run<const N: usize>;
-
-    impl<const N: usize> Visitor<'_> for Run<N> {
-        type Value = [u8; N];
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            write!(f, "{N} bytes")
-        }
-
-        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<[u8; N], E> {
-            bytes
-                .try_into()
-                .map_err(|_| E::invalid_length(bytes.len(), &self))
-        }
     }
 }
