@@ -7,7 +7,7 @@ use crate::{
     driver::{self, DriverConfig, PeerHandle},
     failure::{Failure, Kind},
     ingest::publish::Publisher,
-    playback::Playback,
+    playback::{Playback, UNWATCHED},
     tally::Tally,
     uri::StreamUri,
 };
@@ -39,7 +39,7 @@ impl Service {
     ) -> Service {
         Service {
             network,
-            playback: Playback::new(handle.clone()),
+            playback: Playback::new(handle.clone(), UNWATCHED),
             tally: Tally::follow(&handle),
             metrics: Metrics::new(registry),
             handle,

@@ -3,9 +3,10 @@
 mod common;
 
 use common::*;
-use hamlet_node::{driver::PublishError, transport::TransportKind};
+use hamlet_node::{driver::PublishError, playback::Playback, transport::TransportKind};
 use hamlet_overlay::io;
 use std::time::Duration;
+use tokio::time::timeout;
 
 const PEERS: usize = 8;
 
@@ -116,4 +117,44 @@ async fn publishing_is_for_those_who_may_and_within_their_rate() {
         ),
         "{refused:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_plays_is_received_no_more_and_can_be_played_again() {
+    let network = found(PEERS, TransportKind::Quic);
+    let mut peers = Vec::new();
+    for number in 0..PEERS {
+        peers.push(start(&network, number, 0).await);
+    }
+    for peer in &peers {
+        linked(peer, 0).await;
+    }
+    let source = peers[0].clone();
+    let publishing = tokio::spawn(async move {
+        for place in 0.. {
+            source.publish(cut(place)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let playback = Playback::new(peers[1].clone(), Duration::from_millis(200));
+    let mut before = None;
+    for _ in 0..3 {
+        let mut player = playback.play(0).await.unwrap();
+        // Longer than a stream lives that nobody plays.
+        for _ in 0..10 {
+            let played = timeout(PATIENCE, player.next()).await.unwrap();
+            let number = played.expect("the stream goes on").piece.number;
+            assert!(before.is_none_or(|before| number > before), "{number}");
+            before = Some(number);
+        }
+        assert_eq!(playback.heard().await[&0].players, 1);
+        drop(player);
+        let over = async {
+            while !playback.heard().await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, over).await.expect("it ends");
+    }
+    publishing.abort();
 }

@@ -1,9 +1,10 @@
 //! A stream for browsers: fragments of MP4, and what there is to say of them.
 
 use super::{
-    channel::{Channel, Viewer},
+    channel::Channel,
     mp4::{Audio, Fragment, Init, Remuxer, Video},
     player::Player,
+    wanted::Viewers,
 };
 use bytes::Bytes;
 use futures::{Stream, stream};
@@ -25,7 +26,7 @@ pub struct Browser {
     segments: Arc<Channel<Segment>>,
     fragments: Arc<Channel<Fragment>>,
     known: watch::Sender<Known>,
-    viewer: Viewer,
+    viewers: Viewers,
 }
 
 /// What has been seen of a stream.
@@ -98,12 +99,12 @@ pub struct Pictures {
 pub struct Unsupported(pub String);
 
 impl Browser {
-    pub(super) fn begin(segments: &Arc<Channel<Segment>>, viewer: &Viewer) -> Arc<Browser> {
+    pub(super) fn begin(segments: &Arc<Channel<Segment>>, viewers: &Viewers) -> Arc<Browser> {
         let browser = Arc::new(Browser {
             segments: segments.clone(),
             fragments: Arc::default(),
             known: watch::Sender::default(),
-            viewer: viewer.clone(),
+            viewers: viewers.clone(),
         });
         // From the oldest on, since it tells what sound there is before the first player asks.
         let player = Player::new(segments, Duration::MAX, None);
@@ -148,7 +149,7 @@ impl Browser {
     /// # Errors
     /// If browsers have no decoder for it.
     pub async fn play(&self, behind: Duration) -> Result<Option<Playing>, Unsupported> {
-        let viewer = Some(self.viewer.clone());
+        let viewer = Some(self.viewers.enter());
         let mut player = Player::new(&self.fragments, behind, viewer);
         let mut known = self.known.subscribe();
         let unsupported = async {

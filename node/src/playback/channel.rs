@@ -15,17 +15,6 @@ pub struct Channel<T> {
     changes: watch::Sender<()>,
 }
 
-/// Counts as one who plays a stream, for as long as it lives.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Viewer(Arc<()>);
-
-impl Viewer {
-    /// How many there are beside this one.
-    pub(super) fn others(&self) -> usize {
-        Arc::strong_count(&self.0) - 1
-    }
-}
-
 impl<T> Default for Channel<T> {
     fn default() -> Channel<T> {
         Channel {

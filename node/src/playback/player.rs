@@ -1,7 +1,8 @@
 //! A reader of one stream.
 
 use super::{
-    channel::{Channel, Viewer},
+    channel::Channel,
+    wanted::Viewer,
     window::{Found, Kept, Piece},
 };
 use hamlet_overlay::io::Segment;
