@@ -7,6 +7,7 @@ use clap::Parser;
 use hamlet_node::demo::{self, Options};
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -138,6 +139,7 @@ fn a_node_shows_itself() {
     let (code, metrics) = door.get("/metrics");
     assert_eq!(code, 200);
     check_metrics(&metrics);
+    check_dashboard(&metrics);
     let stream = status["peer"].as_str().unwrap();
     let ours = format!("hamlet_segments_delivered_total{{stream=\"{stream}\"}} ");
     let delivered = metrics.lines().find_map(|line| line.strip_prefix(&ours));
@@ -165,6 +167,22 @@ fn check_metrics(text: &str) {
             );
         }
     }
+}
+
+/// The dashboard and the alarms ask for nothing that a node does not count.
+fn check_dashboard(metrics: &str) {
+    let dashboard = include_str!("../../docs/grafana.json");
+    let operations = include_str!("../../docs/operations.md");
+    let asked: BTreeSet<&str> = [dashboard, operations]
+        .into_iter()
+        .flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .filter(|word| word.starts_with("hamlet_") && !word.starts_with("hamlet_node"))
+        .collect();
+    assert!(asked.len() > 10, "{asked:?}");
+    let counted = |name: &&str| metrics.lines().any(|line| line.starts_with(*name));
+    let missing: Vec<_> = asked.into_iter().filter(|name| !counted(name)).collect();
+    // A source has nothing to restore.
+    assert_eq!(missing, ["hamlet_restore_seconds"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::status::{Status, StreamState, StreamStatus};
 use crate::{driver::Stopped, service::Service, transport::counters::TransportReport};
+use hamlet_overlay::io::Refusal;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
@@ -151,12 +152,16 @@ impl Facts {
         ];
         let links = links.map(|(state, count)| (vec![("state", state.to_owned())], count as f64));
         sheet.gauges("links", "Links with neighbours", None, links)?;
-        let refused = status.refused.iter();
+        // All reasons, since an alarm cannot see a counter that appears with its first count.
+        let refused = Refusal::ALL.iter().map(name);
         sheet.counters(
             "refused_frames",
             "Frames that were not accepted, by the reason",
             None,
-            refused.map(|(kind, &count)| (vec![("kind", kind.clone())], count)),
+            refused.map(|kind| {
+                let count = status.refused.get(&kind).copied().unwrap_or_default();
+                (vec![("kind", kind)], count)
+            }),
         )
     }
 
