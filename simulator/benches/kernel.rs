@@ -22,9 +22,9 @@ fn ring(peers: usize, lines: &Lines) -> Vec<Ends> {
         for step in 1..=LINKS / 2 {
             for other in [peer + step, peer + peers - step] {
                 let other = (other % peers) as u32;
-                ends.want(lines, other);
-                ends.offered(lines, other);
-                ends.come_up(other);
+                ends.want(lines, other, Time::ZERO);
+                ends.offered(lines, other, 1, Time::ZERO);
+                ends.come_up(other, 1, Time::ZERO);
             }
         }
         ends

@@ -44,7 +44,7 @@ impl Audit {
 
     /// The hash over all of them.
     pub fn hash(&self) -> Hash {
-        let mut hasher = blake3::Hasher::new_derive_key("hamlet simulator v2 audit");
+        let mut hasher = blake3::Hasher::new_derive_key("hamlet simulator v3 audit");
         for word in self.sums.into_iter().chain([self.events]) {
             hasher.update(&word.to_le_bytes());
         }
@@ -66,16 +66,16 @@ mod tests {
             }
             audit.hash()
         };
-        let one = (5, 1, 0, 2, Event::Wanted);
-        let other = (3, 7, 0, 2, Event::Gone);
+        let one = (5, 1, 0, 2, Event::Wanted { life: 1 });
+        let other = (3, 7, 0, 2, Event::Gone { life: 1 });
         let both = hash(&[one.clone(), other.clone()]);
         assert_eq!(both, hash(&[other.clone(), one.clone()]));
         for changed in [
-            (6, 1, 0, 2, Event::Wanted),
-            (5, 3, 0, 2, Event::Wanted),
-            (5, 1, 1, 2, Event::Wanted),
-            (5, 1, 0, 4, Event::Wanted),
-            (5, 1, 0, 2, Event::Up),
+            (6, 1, 0, 2, Event::Wanted { life: 1 }),
+            (5, 3, 0, 2, Event::Wanted { life: 1 }),
+            (5, 1, 1, 2, Event::Wanted { life: 1 }),
+            (5, 1, 0, 4, Event::Wanted { life: 1 }),
+            (5, 1, 0, 2, Event::Up { mine: 1, theirs: 1 }),
         ] {
             assert_ne!(both, hash(&[changed, other.clone()]));
         }

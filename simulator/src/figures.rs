@@ -12,7 +12,7 @@ use hamlet_overlay::{
     view::Cluster,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// What a run came to. Ratios of bytes are over the bytes of the stream; "receivers" are the honest peers
 /// without the source.
@@ -68,6 +68,13 @@ pub struct Figures {
     pub control_ratio: f64,
     /// Connections of a peer, the mean of all.
     pub connections_per_peer: f64,
+    /// Connections that a peer made in a minute since the first segment was cut, the mean of all.
+    pub handshakes_per_peer_per_min: f64,
+    /// How often peers left.
+    pub departures: u64,
+    /// The share of (receiver, segment) pairs left out of all other figures, since the receiver was away or had
+    /// come (back) less than ten seconds before.
+    pub absent_ratio: f64,
     /// From the cut of a segment to its restoration.
     pub latency_ms: Latency,
     /// What honest peers refused, by kind.
@@ -132,15 +139,30 @@ impl Account<'_> {
         } = self;
         let parameters = &settings.parameters;
         let due = |at: Time| at + Settings::DRAIN <= self.now;
-        let published = scene.all_published().iter();
-        let segments: Vec<&Arrivals> = published
-            .zip(self.ledger.by_segment())
-            .filter_map(|(published, arrivals)| due(published.at).then_some(arrivals))
-            .collect();
         let receivers = (0..settings.peers).filter(|&peer| scene.is_honest_receiver(peer));
         let receivers: Vec<usize> = receivers.collect();
-        let owed = (segments.len() * receivers.len()) as u64;
-        let count = |of: fn(&Arrivals) -> u64| segments.iter().map(|segment| of(segment)).sum();
+        let published = scene.all_published().iter();
+        let segments: Vec<Share> = published
+            .zip(self.ledger.by_segment())
+            .filter(|(published, _)| due(published.at))
+            .map(|(published, arrivals)| Share {
+                arrivals,
+                owed: Share::owed(scene, &receivers, published.at),
+            })
+            .collect();
+        let owed: u64 = segments
+            .iter()
+            .map(|segment| segment.owed.len() as u64)
+            .sum();
+        let count = |of: &dyn Fn(&Arrivals, usize) -> bool| {
+            let fared = |segment: &Share| {
+                let owed = segment.owed.iter();
+                owed.filter(|&&peer| of(segment.arrivals, peer)).count() as u64
+            };
+            segments.iter().map(fared).sum()
+        };
+        let minutes = self.now.since(Time::ZERO + Settings::WARM_UP).as_secs_f64() / 60.0;
+        let all = segments.len() * receivers.len();
 
         let all_bytes = |sent: &Sent| sent.total();
         let stream_bytes = scene.all_published().iter();
@@ -169,9 +191,9 @@ impl Account<'_> {
             seconds: settings.publishing.as_secs_f64(),
             segments_published: scene.all_published().len() as u64,
             stream_bytes,
-            delivered_ratio: ratio(count(|segment| segment.delivered), owed),
-            on_time_ratio: ratio(on_time(&segments, &receivers), owed),
-            repaired_ratio: ratio(count(|segment| segment.repaired), owed),
+            delivered_ratio: ratio(count(&Arrivals::was_delivered), owed),
+            on_time_ratio: ratio(count(&Arrivals::was_on_time), owed),
+            repaired_ratio: ratio(count(&Arrivals::was_repaired), owed),
             bytes_identical: self.ledger.by_segment().iter().all(|of| of.altered == 0),
             upload_ratio_mean: mean(&all_bytes),
             upload_ratio_max: ratio(most.unwrap_or_default(), stream_bytes),
@@ -183,6 +205,12 @@ impl Account<'_> {
             backlog_ratio: part(Class::Backlog),
             control_ratio: part(Class::Control),
             connections_per_peer: self.connections as f64 / settings.peers as f64,
+            handshakes_per_peer_per_min: match minutes > 0.0 {
+                true => self.ledger.connections_made() as f64 / settings.peers as f64 / minutes,
+                false => 0.0,
+            },
+            departures: self.ledger.departures(),
+            absent_ratio: ratio(all as u64 - owed, all as u64),
             latency_ms: latency(&segments, owed),
             refused: self.refused,
             worst_clusters: worst_clusters(scene, &segments),
@@ -194,24 +222,39 @@ impl Account<'_> {
     }
 }
 
-/// How many of the segments those receivers restored on time.
-fn on_time(segments: &[&Arrivals], receivers: &[usize]) -> u64 {
-    let of = |segment: &&Arrivals| {
-        let punctual = |&&peer: &&usize| segment.was_on_time(peer);
-        receivers.iter().filter(punctual).count() as u64
-    };
-    segments.iter().map(of).sum()
+/// A segment, and the receivers who must have got it.
+struct Share<'a> {
+    arrivals: &'a Arrivals,
+    owed: Cow<'a, [usize]>,
 }
 
-fn worst_clusters(scene: &Scene, segments: &[&Arrivals]) -> Vec<ClusterFigures> {
+impl Share<'_> {
+    fn owed<'a>(scene: &Scene, receivers: &'a [usize], cut: Time) -> Cow<'a, [usize]> {
+        let settled = |&peer: &usize| scene.is_settled(peer, cut);
+        match receivers.iter().all(settled) {
+            true => Cow::Borrowed(receivers),
+            false => receivers.iter().copied().filter(settled).collect(),
+        }
+    }
+
+    fn owes(&self, peer: usize) -> bool {
+        self.owed.binary_search(&peer).is_ok()
+    }
+}
+
+fn worst_clusters(scene: &Scene, segments: &[Share]) -> Vec<ClusterFigures> {
     let figures = |cluster: &Cluster| {
         let members = cluster.members().iter();
         let members: Vec<usize> = members
             .filter_map(|&id| scene.directory.index(id))
             .collect();
-        let honest = |&peer: &usize| scene.is_honest_receiver(peer);
-        let receivers: Vec<usize> = members.iter().copied().filter(honest).collect();
-        let owed = (segments.len() * receivers.len()) as u64;
+        let (mut owed, mut on_time) = (0, 0);
+        for segment in segments {
+            for &peer in members.iter().filter(|&&peer| segment.owes(peer)) {
+                owed += 1;
+                on_time += u64::from(segment.arrivals.was_on_time(peer));
+            }
+        }
         (owed > 0).then(|| ClusterFigures {
             cluster: cluster.id,
             members: members.len(),
@@ -219,7 +262,7 @@ fn worst_clusters(scene: &Scene, segments: &[&Arrivals]) -> Vec<ClusterFigures> 
                 .iter()
                 .filter(|&&peer| scene.byzantine[peer])
                 .count(),
-            on_time_ratio: ratio(on_time(segments, &receivers), owed),
+            on_time_ratio: ratio(on_time, owed),
         })
     };
     let clusters = scene.network.clusters().iter();
@@ -230,12 +273,13 @@ fn worst_clusters(scene: &Scene, segments: &[&Arrivals]) -> Vec<ClusterFigures> 
     worst
 }
 
-fn latency(segments: &[&Arrivals], owed: u64) -> Latency {
-    let mut micros: Vec<u32> = segments
-        .iter()
-        .flat_map(|segment| &segment.latencies_micros)
-        .copied()
-        .collect();
+fn latency(segments: &[Share], owed: u64) -> Latency {
+    let of = |segment: &Share| -> Vec<u32> {
+        let restored = segment.arrivals.restored.iter();
+        let restored = restored.filter(|&&(peer, _)| segment.owes(peer as usize));
+        restored.map(|&(_, micros)| micros).collect()
+    };
+    let mut micros: Vec<u32> = segments.iter().flat_map(of).collect();
     micros.sort_unstable();
     let ms = |micros: &u32| f64::from(*micros) / 1000.0;
     // The smallest value that at least this share of all is not above.

@@ -1,7 +1,10 @@
 //! What is counted while a world runs.
 
 use crate::settings::Settings;
-use hamlet_overlay::{io::Class, time::Duration, view::SegmentNumber};
+use hamlet_overlay::{
+    io::Class,
+    time::{Duration, Time},
+};
 
 /// What one peer handed to the transport, in bytes, by class.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,32 +25,40 @@ impl Sent {
 /// What became of one segment at the honest receivers.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
-    /// For each receiver that restored it, how long after the cut, in microseconds.
-    pub latencies_micros: Vec<u32>,
-    /// How many receivers handed it out.
-    pub delivered: u64,
-    /// How many of those handed out something else than the source cut.
+    /// Who restored it, and how long after the cut, in microseconds.
+    pub restored: Vec<(u32, u32)>,
+    /// How many of those who handed it out handed out something else than the source cut.
     pub altered: u64,
-    /// How many had to ask for shards.
-    pub repaired: u64,
-    /// Who restored the segment, and who did so within the deadline.
-    restored: PeerSet,
+    /// Who restored it, who did so within the deadline, who had to ask for shards, and who handed it out.
+    there: PeerSet,
     on_time: PeerSet,
+    repaired: PeerSet,
+    delivered: PeerSet,
 }
 
 impl Arrivals {
     fn add(&mut self, other: &Arrivals) {
-        self.latencies_micros.extend(&other.latencies_micros);
-        self.delivered += other.delivered;
+        self.restored.extend(&other.restored);
         self.altered += other.altered;
-        self.repaired += other.repaired;
-        self.restored.add(&other.restored);
+        self.there.add(&other.there);
         self.on_time.add(&other.on_time);
+        self.repaired.add(&other.repaired);
+        self.delivered.add(&other.delivered);
     }
 
     /// Whether a peer restored the segment within the deadline.
     pub fn was_on_time(&self, peer: usize) -> bool {
         self.on_time.contains(peer)
+    }
+
+    /// Whether a peer had to ask for shards.
+    pub fn was_repaired(&self, peer: usize) -> bool {
+        self.repaired.contains(peer)
+    }
+
+    /// Whether a peer handed it out.
+    pub fn was_delivered(&self, peer: usize) -> bool {
+        self.delivered.contains(peer)
     }
 }
 
@@ -84,6 +95,8 @@ impl PeerSet {
 pub struct Ledger {
     sent: Vec<Sent>,
     segments: Vec<Arrivals>,
+    connected: u64,
+    left: u64,
 }
 
 impl Ledger {
@@ -92,6 +105,8 @@ impl Ledger {
         Ledger {
             sent: vec![Sent::default(); peers],
             segments: Vec::new(),
+            connected: 0,
+            left: 0,
         }
     }
 
@@ -100,42 +115,51 @@ impl Ledger {
         self.sent[peer].0[class as usize] += bytes;
     }
 
+    /// An end of a link came up. Those of the founding do not count.
+    pub fn connected(&mut self, now: Time) {
+        self.connected += u64::from(now >= Time::ZERO + Settings::WARM_UP);
+    }
+
+    /// A peer left.
+    pub fn left(&mut self) {
+        self.left += 1;
+    }
+
     /// The source published the next segment.
     pub fn published(&mut self) {
         self.segments.push(Arrivals::default());
     }
 
-    /// An honest receiver restored a segment so long after it was cut. Only the first time counts.
-    pub fn restored(
-        &mut self,
-        peer: usize,
-        number: SegmentNumber,
-        after: Duration,
-        repaired: bool,
-    ) {
-        if let Some(arrivals) = self.arrivals(number) {
-            if !arrivals.restored.insert(peer) {
+    /// An honest receiver restored the segment at this place so long after it was cut. Only the first time
+    /// counts.
+    pub fn restored(&mut self, peer: usize, place: usize, after: Duration, repaired: bool) {
+        if let Some(arrivals) = self.segments.get_mut(place) {
+            if !arrivals.there.insert(peer) {
                 return;
             }
             if after <= Settings::DEADLINE {
                 arrivals.on_time.insert(peer);
             }
+            if repaired {
+                arrivals.repaired.insert(peer);
+            }
             let micros = after.as_micros().min(u32::MAX.into());
-            arrivals.latencies_micros.push(micros as u32);
-            arrivals.repaired += u64::from(repaired);
+            arrivals.restored.push((peer as u32, micros as u32));
         }
     }
 
-    /// An honest receiver handed out a segment.
-    pub fn delivered(&mut self, number: SegmentNumber, identical: bool) {
-        if let Some(arrivals) = self.arrivals(number) {
-            arrivals.delivered += 1;
+    /// An honest receiver handed out the segment at this place.
+    pub fn delivered(&mut self, peer: usize, place: usize, identical: bool) {
+        if let Some(arrivals) = self.segments.get_mut(place) {
+            arrivals.delivered.insert(peer);
             arrivals.altered += u64::from(!identical);
         }
     }
 
     /// Adds what was counted of other peers.
     pub fn add(&mut self, other: &Ledger) {
+        self.connected += other.connected;
+        self.left += other.left;
         for (sent, other) in self.sent.iter_mut().zip(&other.sent) {
             for (bytes, more) in sent.0.iter_mut().zip(other.0) {
                 *bytes += more;
@@ -154,12 +178,18 @@ impl Ledger {
         &self.sent
     }
 
-    /// What became of each segment, by number.
+    /// What became of each segment, by its place among those published.
     pub fn by_segment(&self) -> &[Arrivals] {
         &self.segments
     }
 
-    fn arrivals(&mut self, number: SegmentNumber) -> Option<&mut Arrivals> {
-        self.segments.get_mut(usize::try_from(number).ok()?)
+    /// Ends of links that came up since the first segment was cut.
+    pub fn connections_made(&self) -> u64 {
+        self.connected
+    }
+
+    /// How often a peer left.
+    pub fn departures(&self) -> u64 {
+        self.left
     }
 }

@@ -31,6 +31,7 @@ pub mod links;
 pub mod machines;
 pub mod memo;
 pub mod message;
+mod presence;
 pub mod random;
 pub mod scene;
 pub mod settings;

@@ -129,6 +129,11 @@ impl Chance {
         self.0 == 0
     }
 
+    /// Whether it always strikes.
+    pub fn is_certain(self) -> bool {
+        self.0 == u64::MAX
+    }
+
     /// Whether it strikes on this random number.
     pub fn strikes(self, number: u64) -> bool {
         number < self.0

@@ -1,6 +1,6 @@
 //! What is true in a world, as nobody in it can know it: the oracle of invariants and figures.
 
-use crate::directory::Directory;
+use crate::{directory::Directory, settings::Settings, span::Stretch};
 use bytes::Bytes;
 use hamlet_overlay::{
     genesis::Network,
@@ -27,8 +27,11 @@ pub struct Scene {
     clusters: Vec<usize>,
     /// Per cluster, the numbers of those next to it.
     neighbours: Vec<Vec<u64>>,
-    /// By number.
+    /// Per peer, when it is away.
+    pub(crate) absences: Vec<Vec<Stretch>>,
+    /// In ascending order of their numbers, which are those at the same places.
     published: Vec<Published>,
+    numbers: Vec<SegmentNumber>,
 }
 
 /// A segment that the source cut.
@@ -88,7 +91,8 @@ impl Scene {
         source: usize,
         rotation_beacon: Hash,
     ) -> Scene {
-        let mut clusters = vec![0; directory.len()];
+        let peers = directory.len();
+        let mut clusters = vec![0; peers];
         for (number, cluster) in network.clusters().iter().enumerate() {
             for &member in cluster.members() {
                 if let Some(index) = directory.index(member) {
@@ -110,7 +114,9 @@ impl Scene {
             rotation_beacon,
             clusters,
             neighbours,
+            absences: vec![Vec::new(); peers],
             published: Vec::new(),
+            numbers: Vec::new(),
         }
     }
 
@@ -137,17 +143,36 @@ impl Scene {
             .count()
     }
 
+    /// Whether a peer has been there for so long before a segment was cut, and stayed until it was due, that it
+    /// must have it.
+    pub fn is_settled(&self, peer: usize, cut: Time) -> bool {
+        let from = Time::from_micros(
+            cut.as_micros()
+                .saturating_sub(Settings::SETTLING.as_micros() as u64),
+        );
+        let to = cut + Settings::DEADLINE;
+        let mut absences = self.absences[peer].iter();
+        absences.all(|away| away.to <= from || to < away.from)
+    }
+
     /// Notes the next segment that the source published.
-    pub fn publish(&mut self, segment: Published) {
+    pub fn publish(&mut self, number: SegmentNumber, segment: Published) {
+        self.numbers.push(number);
         self.published.push(segment);
     }
 
-    /// A segment that was published.
-    pub fn published(&self, number: SegmentNumber) -> Option<&Published> {
-        self.published.get(usize::try_from(number).ok()?)
+    /// A segment that was published, and the how many-eth of all it is, from 0.
+    pub fn published(&self, number: SegmentNumber) -> Option<(usize, &Published)> {
+        // Numbers are left out only where a source crashed.
+        let guess = usize::try_from(number).ok()?;
+        let place = match self.numbers.get(guess) {
+            Some(&there) if there == number => guess,
+            _ => self.numbers.binary_search(&number).ok()?,
+        };
+        Some((place, &self.published[place]))
     }
 
-    /// All segments published, by number.
+    /// All segments published, in the order of their numbers.
     pub fn all_published(&self) -> &[Published] {
         &self.published
     }

@@ -248,7 +248,12 @@ impl Stream {
             self.wake = self.wake.min(core.now + playout::PATIENCE);
             if std::mem::take(&mut self.asked_early) {
                 for (link, state) in self.links.iter_mut().enumerate() {
-                    if let Some((_, shards)) = state.early.take_if(|(early, _)| *early <= number) {
+                    // Segments may begin out of order; a request for one that never did is for no other.
+                    let of_no_use = |early: SegmentNumber| early + (AHEAD as u64) < number;
+                    let begun = |&mut (early, _): &mut _| early == number || of_no_use(early);
+                    if let Some((early, shards)) = state.early.take_if(begun)
+                        && early == number
+                    {
                         segment.exchange(link).waits_for = shards;
                         segment.awaited = true;
                     }

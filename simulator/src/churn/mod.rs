@@ -1,7 +1,9 @@
 //! Churn: peers that leave and come back while their places in clusters stay theirs.
 
+mod plan;
 mod trace;
 
+pub(crate) use plan::absences;
 pub use trace::{Session, TraceError};
 
 use crate::{

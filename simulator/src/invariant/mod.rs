@@ -51,6 +51,9 @@ pub trait Invariant: Send {
 
     /// Checks a step of the honest peer with index `peer`; an error says what is wrong.
     fn check(&mut self, scene: &Scene, peer: usize, step: Step) -> Result<(), String>;
+
+    /// The peer has started again and knows nothing of what it did before.
+    fn restarted(&mut self, _peer: usize) {}
 }
 
 /// All rules, for a world of this many peers.

@@ -36,4 +36,8 @@ impl Invariant for InOrderOnce {
             _ => Ok(()),
         }
     }
+
+    fn restarted(&mut self, peer: usize) {
+        self.last[peer] = None;
+    }
 }

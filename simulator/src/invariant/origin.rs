@@ -16,7 +16,7 @@ impl Invariant for SignedContent {
             return Ok(());
         };
         let number = segment.number;
-        let Some(published) = scene.published(number) else {
+        let Some((_, published)) = scene.published(number) else {
             return Err(format!("segment {number} was never published"));
         };
         if !published.has_content(segment) {

@@ -15,7 +15,7 @@ use hamlet_overlay::{
 /// A scene of four clusters in which segment 0 was published.
 fn scene() -> Scene {
     let mut scene = world::test_scene();
-    scene.publish(Published::new(Time::ZERO, "to be played".into(), true));
+    scene.publish(0, Published::new(Time::ZERO, "to be played".into(), true));
     scene
 }
 

@@ -82,6 +82,9 @@ pub struct Progress {
     pub error_mean: [f64; 2],
 }
 
+/// Nobody stops and starts again here.
+const LIFE: u32 = 1;
+
 /// One peer: its part of the overlay, the links that it has, and what learns over them.
 struct Member {
     overlay: Peer,
@@ -241,8 +244,8 @@ impl Learning {
         match event {
             Event::Wake { peer } => self.give(peer, Input::Wake),
             Event::Connect { a, b } => {
-                let came_up = self.members[a].ends.come_up(b as u32);
-                if self.members[b].ends.come_up(a as u32) && came_up {
+                let came_up = self.members[a].ends.come_up(b as u32, LIFE, self.now);
+                if self.members[b].ends.come_up(a as u32, LIFE, self.now) && came_up {
                     let [id_a, id_b] = [a, b].map(|peer| self.directory.id(peer));
                     self.give(a, Input::Connected(id_b));
                     self.give(b, Input::Connected(id_a));
@@ -315,8 +318,9 @@ impl Learning {
                 Output::Connect(other) => {
                     if let Some(other) = self.directory.index(other) {
                         let (mine, theirs) = (peer as u32, other as u32);
-                        self.members[peer].ends.want(&self.lines, theirs);
-                        if self.members[other].ends.offered(&self.lines, mine) {
+                        self.members[peer].ends.want(&self.lines, theirs, self.now);
+                        let ends = &mut self.members[other].ends;
+                        if ends.offered(&self.lines, mine, LIFE, self.now).taken {
                             let at = self.now + self.lines.latency(mine, theirs);
                             self.enter(at, Event::Connect { a: peer, b: other });
                         }
@@ -325,7 +329,7 @@ impl Learning {
                 Output::Release(other) => {
                     if let Some(other) = self.directory.index(other)
                         && self.members[peer].ends.release(other as u32)
-                        && self.members[other].ends.gone(peer as u32)
+                        && self.members[other].ends.gone(peer as u32, LIFE)
                     {
                         let id = self.directory.id(peer);
                         self.give(other, Input::Disconnected(id));

@@ -4,7 +4,10 @@
 //! another no sooner than a message would.
 
 use super::{Fate, Lines};
-use hamlet_overlay::time::Time;
+use hamlet_overlay::time::{Duration, Time};
+
+/// After how long a peer that did not answer is asked again for a link.
+const REDIAL: Duration = Duration::from_secs(1);
 
 /// The ends of links that one peer holds.
 #[derive(Clone, Debug)]
@@ -21,12 +24,36 @@ struct End {
     latency_micros: u32,
     /// Messages sent so far: each has a fortune of its own.
     sent: u32,
+    /// The how many-eth life of the other peer this is, as far as it was heard.
+    life: u32,
     /// Whether this end wants the link, and whether the other end said so.
     wanted: bool,
     offered: bool,
+    /// Whether the other end was asked for it and has not let go since.
+    dialed: bool,
     up: bool,
     /// Whether messages over it are in a bad time, in which many are lost.
     bad: bool,
+    /// When the other end was heard last, of a link that is up; when it was asked last, of another.
+    at: Time,
+}
+
+/// What follows when the other end wants a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Whether there was a connection, which is void now.
+    pub replaces: bool,
+    /// Whether this end wants the link too.
+    pub taken: bool,
+}
+
+/// What is to be done about links of which nothing is heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Silence {
+    /// Links to be given up.
+    pub dead: Vec<u32>,
+    /// Peers to be asked again.
+    pub ask: Vec<u32>,
 }
 
 impl Ends {
@@ -39,26 +66,32 @@ impl Ends {
         }
     }
 
-    /// This end wants the link; whether the other does, and it is not up yet.
-    pub fn want(&mut self, lines: &Lines, other: u32) -> bool {
+    /// This end wants the link, and asks for it now.
+    pub fn want(&mut self, lines: &Lines, other: u32, now: Time) {
         let end = self.end_or_new(lines, other);
-        end.wanted = true;
-        end.offered && !end.up
+        (end.wanted, end.dialed, end.at) = (true, true, now);
     }
 
-    /// The other end wants the link; whether this one does, and it is not up yet.
-    pub fn offered(&mut self, lines: &Lines, other: u32) -> bool {
+    /// The other end, in this life of its, wants the link.
+    pub fn offered(&mut self, lines: &Lines, other: u32, life: u32, now: Time) -> Offer {
         let end = self.end_or_new(lines, other);
-        end.offered = true;
-        end.wanted && !end.up
+        (end.offered, end.life, end.at) = (true, life, now);
+        Offer {
+            replaces: std::mem::take(&mut end.up),
+            taken: end.wanted,
+        }
     }
 
-    /// Takes the link up, if both ends want it and it is not up yet; whether it came up.
-    pub fn come_up(&mut self, other: u32) -> bool {
-        let ready = |end: &&mut End| end.wanted && end.offered && !end.up;
-        let Some(end) = self.end(other).filter(ready) else {
+    /// The handshake with the other end, in this life of its, is over; whether the link comes up by it.
+    pub fn come_up(&mut self, other: u32, life: u32, now: Time) -> bool {
+        let Some(end) = self.end(other) else {
             return false;
         };
+        let heard = end.offered || end.dialed;
+        if !end.wanted || end.up || life < end.life || (life == end.life && !heard) {
+            return false;
+        }
+        (end.offered, end.life, end.at) = (true, life, now);
         end.up = true;
         true
     }
@@ -68,24 +101,56 @@ impl Ends {
         let Some(end) = self.end(other) else {
             return false;
         };
-        end.up = false;
+        (end.up, end.dialed) = (false, false);
         std::mem::take(&mut end.wanted)
     }
 
-    /// The other end has let go of the link; whether it was up.
-    pub fn gone(&mut self, other: u32) -> bool {
-        let Some(end) = self.end(other) else {
+    /// The other end has let go of the link in this life of its, or is gone; whether it was up.
+    pub fn gone(&mut self, other: u32, life: u32) -> bool {
+        let Some(end) = self.end(other).filter(|end| end.life <= life) else {
             return false;
         };
-        end.offered = false;
+        (end.offered, end.dialed, end.life) = (false, false, life);
         std::mem::take(&mut end.up)
+    }
+
+    /// This end takes the link for dead; it still wants it.
+    pub fn give_up(&mut self, other: u32) {
+        if let Some(end) = self.end(other) {
+            (end.up, end.dialed) = (false, false);
+        }
     }
 
     /// Takes all links down; gives those that were up.
     pub fn fall(&mut self) -> Vec<u32> {
         let up = self.connected().collect();
-        self.ends.iter_mut().for_each(|end| end.up = false);
+        for end in &mut self.ends {
+            (end.up, end.offered, end.dialed) = (false, false, false);
+        }
         up
+    }
+
+    /// The peers with which this one wants links.
+    pub fn wanted(&self) -> impl Iterator<Item = u32> {
+        let both = self.others.iter().zip(&self.ends);
+        both.filter(|(_, end)| end.wanted).map(|(&other, _)| other)
+    }
+
+    /// What to do now about links of which nothing is heard for so long.
+    pub fn probe(&mut self, lines: &Lines, now: Time, silence: Duration) -> Silence {
+        let mut found = Silence::default();
+        let me = self.me;
+        for (&other, end) in self.others.iter().zip(&mut self.ends) {
+            let handshake = Duration::from_micros(u64::from(end.latency_micros) * 5);
+            if end.up && lines.carries(other, me, now) {
+                end.at = now;
+            } else if end.up && now.since(end.at) >= silence {
+                found.dead.push(other);
+            } else if !end.up && end.wanted && now.since(end.at) >= REDIAL.max(handshake) {
+                found.ask.push(other);
+            }
+        }
+        found
     }
 
     /// Whether messages pass.
@@ -121,10 +186,13 @@ impl Ends {
             let end = End {
                 latency_micros: lines.latency(self.me, other).as_micros() as u32,
                 sent: 0,
+                life: 0,
                 wanted: false,
                 offered: false,
+                dialed: false,
                 up: false,
                 bad: false,
+                at: Time::ZERO,
             };
             self.others.insert(place, other);
             self.ends.insert(place, end);
@@ -138,10 +206,10 @@ impl Ends {
 mod tests {
     use super::*;
     use crate::{
-        links::{Latency, LinkSettings, Loss},
-        targets::Cast,
+        links::{Fault, Latency, LinkFault, LinkSettings, Loss, Ways},
+        span::Span,
+        targets::{Cast, Targets},
     };
-    use std::time::Duration;
 
     fn lines(settings: LinkSettings) -> Lines {
         let cast = Cast {
@@ -155,10 +223,11 @@ mod tests {
     fn ends(me: u32, others: &[u32], lines: &Lines) -> Ends {
         let mut ends = Ends::new(me);
         for &other in others {
-            assert!(!ends.want(lines, other));
-            assert!(!ends.come_up(other), "the other end does not want it yet");
-            assert!(ends.offered(lines, other));
-            assert!(ends.come_up(other));
+            ends.want(lines, other, Time::ZERO);
+            assert!(!ends.is_up(other), "the other end does not want it yet");
+            let offer = ends.offered(lines, other, 1, Time::ZERO);
+            assert_eq!((offer.replaces, offer.taken), (false, true));
+            assert!(ends.come_up(other, 1, Time::ZERO));
         }
         ends
     }
@@ -168,17 +237,61 @@ mod tests {
         let lines = lines(LinkSettings::default());
         let mut ends = ends(2, &[6, 5], &lines);
         assert_eq!(ends.connected().collect::<Vec<_>>(), [5, 6]);
-        assert!(ends.gone(5));
+        assert!(ends.gone(5, 1));
         assert!(!ends.is_up(5) && ends.is_up(6));
         assert_eq!(ends.send(&lines, 5, Time::ZERO), Fate::NotConnected);
         assert_eq!(ends.send(&lines, 7, Time::ZERO), Fate::NotConnected);
-        assert!(!ends.come_up(5));
-        assert!(ends.offered(&lines, 5) && ends.come_up(5));
+        assert!(!ends.come_up(5, 1, Time::ZERO));
+        assert!(ends.offered(&lines, 5, 1, Time::ZERO).taken && ends.come_up(5, 1, Time::ZERO));
         assert!(ends.release(5));
-        assert!(!ends.is_up(5) && !ends.come_up(5));
-        assert!(ends.want(&lines, 5), "the other end still does");
+        assert!(!ends.is_up(5) && !ends.come_up(5, 1, Time::ZERO));
         assert_eq!(ends.fall(), [6]);
         assert_eq!(ends.connected().count(), 0);
+    }
+
+    #[test]
+    fn a_new_life_replaces_a_connection_and_the_end_of_an_old_one_is_nothing() {
+        let lines = lines(LinkSettings::default());
+        let mut ends = ends(2, &[5], &lines);
+        let again = ends.offered(&lines, 5, 2, Time::ZERO);
+        assert_eq!((again.replaces, again.taken), (true, true));
+        assert!(!ends.is_up(5) && ends.come_up(5, 2, Time::ZERO));
+        assert!(!ends.gone(5, 1), "that one is known to be over");
+        assert!(!ends.come_up(5, 1, Time::ZERO) && ends.is_up(5));
+        // Who let go while shaking hands is not taken for connected.
+        assert!(ends.gone(5, 2) && !ends.come_up(5, 2, Time::ZERO));
+    }
+
+    #[test]
+    fn silent_links_are_given_up_and_asked_for_again() {
+        let partition = |from_s, to_s| {
+            vec![LinkFault {
+                fault: Fault::Partition {
+                    of: Targets::Peers(vec![5]),
+                    ways: Ways::Both,
+                },
+                during: Span {
+                    from_s: Some(from_s),
+                    to_s: Some(to_s),
+                },
+            }]
+        };
+        let lines = lines(LinkSettings {
+            faults: partition(1.0, 20.0),
+            ..LinkSettings::default()
+        });
+        let mut ends = ends(2, &[5, 6], &lines);
+        let silence = Duration::from_secs(3);
+        let mut probe = |second| {
+            let now = Time::ZERO + Duration::from_secs(second);
+            let found = ends.probe(&lines, now, silence);
+            found.dead.iter().for_each(|&other| ends.give_up(other));
+            (found.dead, found.ask)
+        };
+        assert_eq!(probe(1), (vec![], vec![]), "heard for the last time");
+        assert_eq!(probe(3), (vec![], vec![]));
+        assert_eq!(probe(4), (vec![5], vec![]));
+        assert_eq!(probe(5), (vec![], vec![5]));
     }
 
     #[test]

@@ -193,6 +193,15 @@ impl LinkFaults {
         self.0.is_empty()
     }
 
+    /// Whether messages come through at all that are sent now.
+    pub fn carries(&self, from: u32, to: u32, now: Time) -> bool {
+        let mut now_wrong = self.0.iter().filter(|fault| fault.during.contains(now));
+        now_wrong.all(|fault| match &fault.what {
+            What::DenialOfService { share, .. } if !share.is_certain() => true,
+            _ => fault.strike(from, to, 0, now) == Passage::Free,
+        })
+    }
+
     /// How the `message`-th message from one peer to another fares that is sent now.
     pub fn passage(&self, from: u32, to: u32, message: u64, now: Time) -> Passage {
         let mut passage = Passage::Free;

@@ -7,7 +7,7 @@ mod latency;
 mod loss;
 mod rates;
 
-pub use ends::Ends;
+pub use ends::{Ends, Offer, Silence};
 pub use faults::{Fault, LinkFault, Ways};
 pub use geography::Matrix;
 pub use latency::Latency;
@@ -137,6 +137,17 @@ impl Lines {
     /// The latency between two peers: the same both ways.
     pub fn latency(&self, one: u32, other: u32) -> Duration {
         Duration::from_micros(self.latencies.micros(one, other))
+    }
+
+    /// Whether messages from one peer can come to another that are sent now. What is lost by chance does not
+    /// count: connections outlive it.
+    pub(crate) fn carries(&self, from: u32, to: u32, now: Time) -> bool {
+        self.faults.carries(from, to, now)
+    }
+
+    /// Whether there are times in which links carry nothing.
+    pub(crate) fn may_fail(&self) -> bool {
+        !self.faults.is_none()
     }
 
     /// What becomes of a message over a link: from whom, to whom, and the how many-eth there it is.

@@ -1,5 +1,12 @@
 //! What goes wrong with the machines that peers run on.
 
+mod clock;
+mod disk;
+mod plan;
+
+pub(crate) use disk::Disk;
+pub(crate) use plan::{DRAWS, Machine, plan};
+
 use crate::{
     span::{MAX_S, Span},
     targets::Targets,

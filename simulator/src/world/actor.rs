@@ -4,16 +4,17 @@ use crate::{
     behaviour::{Behaviour, Place},
     downlink::Downlink,
     links::Ends,
+    machines::Machine,
     message::Message,
+    presence::Away,
     uplink::Uplink,
 };
 use hamlet_overlay::{
-    io::{Input, Output},
+    io::{Input, Output, Refusal},
     peer::{Peer, Sizes},
-    report::Report,
     time::Time,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A peer in the world.
 pub struct Actor {
@@ -33,7 +34,17 @@ pub struct Actor {
     wake_at: Option<Time>,
     /// Which of its wake-ups that is; those before are superseded.
     generation: u32,
-    crashed: bool,
+    /// The how many-eth time it has started this is: what was begun before is void.
+    life: u32,
+    /// What is wrong with its machine.
+    pub machine: Option<Box<Machine>>,
+    /// When it is away, and which of these times it is in.
+    pub absences: Vec<Away>,
+    away: Option<u32>,
+    /// The links that it had when it left.
+    lost: Vec<u32>,
+    /// What earlier lives of its refused.
+    refused: BTreeMap<Refusal, u64>,
 }
 
 impl Actor {
@@ -56,13 +67,44 @@ impl Actor {
             behaviour,
             wake_at: None,
             generation: 0,
-            crashed: false,
+            life: 1,
+            machine: None,
+            absences: Vec::new(),
+            away: None,
+            lost: Vec::new(),
+            refused: BTreeMap::new(),
         }
     }
 
-    /// What the peer counted.
-    pub fn report(&self) -> Report {
-        self.peer.report()
+    /// What the peer refused, by kind.
+    pub fn refused(&self) -> BTreeMap<Refusal, u64> {
+        let mut all = self.refused.clone();
+        for (why, count) in self.peer.report().refused {
+            *all.entry(why).or_insert(0) += count;
+        }
+        all
+    }
+
+    /// The how many-eth time the peer has started this is.
+    pub fn life(&self) -> u32 {
+        self.life
+    }
+
+    /// Whether the peer is away.
+    pub fn is_away(&self) -> bool {
+        self.away.is_some()
+    }
+
+    /// What the clock of its machine shows.
+    pub fn shows(&self, now: Time) -> Time {
+        self.machine
+            .as_ref()
+            .map_or(now, |machine| machine.shows(now))
+    }
+
+    /// Until when its machine stands still, if it does now.
+    pub fn stands_until(&self, now: Time) -> Option<Time> {
+        self.machine.as_ref()?.stands_until(now)
     }
 
     /// How much the peer holds.
@@ -70,11 +112,12 @@ impl Actor {
         self.peer.sizes()
     }
 
-    /// Gives the peer an input, and puts what it wants done into `outputs`. A crashed one does nothing.
+    /// Gives the peer an input, and puts what it wants done into `outputs`. One that is away does nothing.
     pub fn handle(&mut self, now: Time, input: Input, outputs: &mut Vec<Output>) {
-        if self.crashed {
+        if self.is_away() {
             return;
         }
+        let now = self.shows(now);
         let Some(behaviour) = &mut self.behaviour else {
             self.peer.handle(now, input);
             outputs.extend(std::iter::from_fn(|| self.peer.poll()));
@@ -99,28 +142,49 @@ impl Actor {
         }
     }
 
-    /// The peer asks to be woken then; gives the number of the wake-up to enter, if there is none already.
-    pub fn wake_at(&mut self, time: Time) -> Option<u32> {
+    /// The peer asks to be woken when its clock shows `time`; gives when that is and the number of the
+    /// wake-up to enter, if there is none already.
+    pub fn wake_at(&mut self, time: Time, now: Time) -> Option<(Time, u32)> {
         let time = (time != Time::NEVER).then_some(time);
         if self.wake_at == time {
             return None;
         }
         self.wake_at = time;
         self.generation = self.generation.wrapping_add(1);
-        time.map(|_| self.generation)
+        let time = time?;
+        let machine = self.machine.as_ref();
+        let when = machine.map_or(time, |machine| machine.when(time, now));
+        Some((when, self.generation))
     }
 
     /// Whether the wake-up of this number is due, and not superseded.
     pub fn wakes(&mut self, generation: u32) -> bool {
-        let due = self.generation == generation && self.wake_at.is_some() && !self.crashed;
+        let due = self.generation == generation && self.wake_at.is_some();
         if due {
             self.wake_at = None;
         }
         due
     }
 
-    /// Stops the peer for good.
-    pub fn crash(&mut self) {
-        self.crashed = true;
+    /// The peer leaves for the absence of this number; `lost` are the links that it had.
+    pub fn leave(&mut self, number: u32, lost: Vec<u32>) {
+        self.away = Some(number);
+        self.lost = lost;
+        self.life += 1;
+        self.uplink = Uplink::default();
+        self.wake_at = None;
+    }
+
+    /// The peer comes back from the absence of this number, if it is in that; gives the links that it had.
+    pub fn come_back(&mut self, number: u32) -> Option<Vec<u32>> {
+        self.away.take_if(|away| *away == number)?;
+        Some(std::mem::take(&mut self.lost))
+    }
+
+    /// A new peer takes its place.
+    pub fn restart(&mut self, me: u32, peer: Peer) {
+        self.refused = self.refused();
+        self.peer = peer;
+        self.ends = Ends::new(me);
     }
 }

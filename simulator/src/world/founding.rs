@@ -1,6 +1,6 @@
 //! How a world begins: keys, network, source, Byzantine peers, all from one seed.
 
-use super::{STREAM, World, actor::Actor, region::Region};
+use super::{STREAM, World, actor::Actor, publish::Publishing, region::Region};
 use crate::{
     audit::Audit,
     calendar::Calendar,
@@ -10,7 +10,9 @@ use crate::{
     invariant,
     ledger::Ledger,
     links::{Lines, LinkSettings},
+    machines,
     memo::Memo,
+    presence,
     random::{Purpose, Randomness},
     scene::Scene,
     settings::{Settings, SettingsError, Signatures},
@@ -23,7 +25,7 @@ use hamlet_overlay::{
     io::Input,
     peer::{Peer, Setup},
     time::Time,
-    view::View,
+    view::{SegmentNumber, View},
     work::{Compute, Work},
 };
 use std::sync::Arc;
@@ -39,9 +41,8 @@ impl World {
         settings.check()?;
         let settings = Arc::new(settings);
         let (seed, peers) = (settings.seed, settings.peers);
-        let (mut signers, verifier) = keys(&settings);
-        signers.sort_unstable_by_key(|signer| signer.id());
-        let ids: Vec<PeerId> = signers.iter().map(|signer| signer.id()).collect();
+        let keys = Keys::new(&settings);
+        let ids = keys.ids();
         let last = peers as u64 - 1;
         let source = Randomness::new(seed, Purpose::Source).within([0], &(0..=last)) as usize;
         let network = found(&settings, &ids, ids[source])?;
@@ -53,27 +54,30 @@ impl World {
 
         let each = peers.div_ceil(threads.clamp(1, peers));
         let cast = cast(seed, &network, &ids, source);
+        let nursery = Arc::new(Nursery {
+            verifier: keys.verifier(),
+            keys,
+            work,
+        });
         let lines = Arc::new(Lines::new(&cast, &settings.links));
         let mut regions: Vec<Region> = (0..peers)
             .step_by(each)
-            .map(|first| region(&settings, &work, &lines, first))
+            .map(|first| region(&settings, &nursery, &lines, first))
             .collect();
         let uploads = Randomness::new(seed, Purpose::Upload);
         let downloads = Randomness::new(seed, Purpose::Download);
+        let plan = presence::plan(&settings, &cast);
+        let absences = plan
+            .iter()
+            .map(|plan| plan.iter().map(|away| away.during).collect());
+        let absences = absences.collect();
+        let machines = machines::plan(&settings.machines, &cast);
         let mut rotation_beacon = Hash::default();
-        for (peer, signer) in signers.into_iter().enumerate() {
-            let view = View::founding(&network, signer.id());
-            let view = view.ok_or(SettingsError::Founder)?;
-            rotation_beacon = view.rotation_beacon;
-            let setup = Setup {
-                view,
-                signer,
-                verifier: verifier.clone(),
-                work: work.clone(),
-                publish_from: 0,
-            };
+        for (peer, (machine, absences)) in machines.into_iter().zip(plan).enumerate() {
+            let state = nursery.peer(&network, peer, Time::ZERO, 0);
+            let state = state.ok_or(SettingsError::Founder)?;
+            rotation_beacon = state.view().rotation_beacon;
             let behaviour = byzantine[peer].then(|| settings.behaviour.start());
-            let (me, state) = (peer as u32, Peer::new(Time::ZERO, setup));
             let LinkSettings {
                 upload,
                 source_upload_bits_per_s,
@@ -85,15 +89,22 @@ impl World {
                 false => upload.draw(uploads, peer as u64),
             };
             let downlink = Downlink::new(download.draw(downloads, peer as u64));
-            let actor = Actor::new(me, state, behaviour.flatten(), upload, downlink);
+            let me = peer as u32;
+            let mut actor = Actor::new(me, state, behaviour.flatten(), upload, downlink);
+            (actor.machine, actor.absences) = (machine, absences);
             regions[peer / each].actors.push(actor);
         }
         let directory = Directory::new(ids);
-        let scene = Scene::new(network, directory, byzantine, source, rotation_beacon);
+        let mut scene = Scene::new(network, directory, byzantine, source, rotation_beacon);
+        scene.absences = absences;
 
         for region in &mut regions {
             for peer in region.peers() {
                 region.give(&scene, peer, Input::Subscribe(STREAM));
+                region.enter_absences(peer);
+            }
+            if lines.may_fail() {
+                region.begin_probing();
             }
         }
         let first = Time::ZERO + Settings::WARM_UP;
@@ -112,7 +123,7 @@ impl World {
 /// The region whose first peer this is, without its peers.
 fn region(
     settings: &Arc<Settings>,
-    work: &Arc<dyn Work>,
+    nursery: &Arc<Nursery>,
     lines: &Arc<Lines>,
     first: usize,
 ) -> Region {
@@ -123,7 +134,8 @@ fn region(
         calendar: Calendar::new(lines.shortest_micros()),
         lines: lines.clone(),
         outbox: Vec::new(),
-        work: work.clone(),
+        work: nursery.work.clone(),
+        nursery: nursery.clone(),
         payloads: Randomness::new(settings.seed, Purpose::Payload),
         ledger: Ledger::new(settings.peers),
         audit: Audit::default(),
@@ -131,7 +143,7 @@ fn region(
         violations: Vec::new(),
         violation_count: 0,
         published: Vec::new(),
-        cutting: None,
+        publishing: Publishing::default(),
         now: Time::ZERO,
         closes: Time::ZERO,
         soon: Vec::new(),
@@ -150,21 +162,85 @@ fn cast(seed: u64, network: &Network, ids: &[PeerId], source: usize) -> Cast {
     }
 }
 
-/// A key for each peer, and what checks their signatures.
-fn keys(settings: &Settings) -> (Vec<Box<dyn Signer>>, Arc<dyn Verifier>) {
-    let secrets = Randomness::new(settings.seed, Purpose::Key);
-    let secrets = (0..settings.peers as u64).map(|peer| secrets.bytes(peer));
-    match settings.signatures {
-        Signatures::Ed25519 => {
-            let signer = |secret: [u8; 32]| Box::new(Ed25519Signer::from_secret(&secret)) as _;
-            (secrets.map(signer).collect(), Arc::new(Ed25519Verifier))
+/// The keys of all peers, from which each can be started again.
+struct Keys {
+    kind: Kind,
+    /// By index: the identity, and the secret of a key that has one.
+    all: Vec<(PeerId, [u8; 32])>,
+}
+
+enum Kind {
+    Ed25519,
+    Simulated(SimulatedAuthority),
+}
+
+impl Keys {
+    fn new(settings: &Settings) -> Keys {
+        let secrets = Randomness::new(settings.seed, Purpose::Key);
+        let kind = match settings.signatures {
+            Signatures::Ed25519 => Kind::Ed25519,
+            Signatures::Simulated => {
+                let authority = Randomness::new(settings.seed, Purpose::Authority).bytes(0);
+                Kind::Simulated(SimulatedAuthority::new(authority))
+            }
+        };
+        let key = |peer: u64| {
+            let secret = secrets.bytes(peer);
+            match kind {
+                Kind::Ed25519 => (Ed25519Signer::from_secret(&secret).id(), secret),
+                Kind::Simulated(_) => (PeerId(secret), secret),
+            }
+        };
+        let mut all: Vec<_> = (0..settings.peers as u64).map(key).collect();
+        all.sort_unstable();
+        Keys { kind, all }
+    }
+
+    fn ids(&self) -> Vec<PeerId> {
+        self.all.iter().map(|&(id, _)| id).collect()
+    }
+
+    fn signer(&self, peer: usize) -> Box<dyn Signer> {
+        let (id, secret) = self.all[peer];
+        match &self.kind {
+            Kind::Ed25519 => Box::new(Ed25519Signer::from_secret(&secret)),
+            Kind::Simulated(authority) => Box::new(authority.signer(id)),
         }
-        Signatures::Simulated => {
-            let authority = Randomness::new(settings.seed, Purpose::Authority).bytes(0);
-            let authority = SimulatedAuthority::new(authority);
-            let signer = |id| Box::new(authority.signer(PeerId(id))) as _;
-            (secrets.map(signer).collect(), Arc::new(authority.clone()))
+    }
+
+    fn verifier(&self) -> Arc<dyn Verifier> {
+        match &self.kind {
+            Kind::Ed25519 => Arc::new(Ed25519Verifier),
+            Kind::Simulated(authority) => Arc::new(authority.clone()),
         }
+    }
+}
+
+/// Where peers come from: at the founding, and when they start again.
+pub(super) struct Nursery {
+    keys: Keys,
+    verifier: Arc<dyn Verifier>,
+    work: Arc<dyn Work>,
+}
+
+impl Nursery {
+    /// The peer of this index, just started by its own clock; `None` if it has no place in the network.
+    pub fn peer(
+        &self,
+        network: &Network,
+        peer: usize,
+        now: Time,
+        publish_from: SegmentNumber,
+    ) -> Option<Peer> {
+        let signer = self.keys.signer(peer);
+        let setup = Setup {
+            view: View::founding(network, signer.id())?,
+            signer,
+            verifier: self.verifier.clone(),
+            work: self.work.clone(),
+            publish_from,
+        };
+        Some(Peer::new(now, setup))
     }
 }
 

@@ -1,10 +1,17 @@
 //! The world: it drives real peers through virtual time.
 
+mod absence;
 mod actor;
+mod carry;
+mod connect;
 mod founding;
+mod publish;
 mod region;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble;
+mod watch;
 
 #[cfg(test)]
 pub(crate) use tests::scene as test_scene;
@@ -15,8 +22,11 @@ use crate::{
     figures::{Account, Figures},
     invariant::Violation,
     ledger::Ledger,
+    machines::DiskFate,
+    presence::{Away, How},
     scene::Scene,
     settings::Settings,
+    span::Stretch,
 };
 use actor::Actor;
 use hamlet_overlay::time::Time;
@@ -116,8 +126,8 @@ impl World {
                 self.region_of(entry.to as usize).calendar.enter(entry);
             }
             self.regions[region].outbox = outbox;
-            for published in mem::take(&mut self.regions[region].published) {
-                self.scene.publish(published);
+            for (number, published) in mem::take(&mut self.regions[region].published) {
+                self.scene.publish(number, published);
                 for region in &mut self.regions {
                     region.ledger.published();
                 }
@@ -137,8 +147,17 @@ impl World {
 
     /// Lets a peer stop for good, without a word, at a time to come.
     pub fn crash(&mut self, peer: usize, at: Time) {
-        self.region_of(peer)
-            .enter(at, peer, peer as u32, Event::Crashes);
+        let during = Stretch {
+            from: at,
+            to: Time::NEVER,
+        };
+        self.scene.absences[peer].push(during);
+        let how = How::Crashes(DiskFate::Kept);
+        let region = self.region_of(peer);
+        let absences = &mut region.actor(peer).absences;
+        absences.push(Away { during, how });
+        let number = absences.len() as u32 - 1;
+        region.enter(at, peer, peer as u32, Event::Leaves { number });
     }
 
     /// What was counted so far.
@@ -155,7 +174,7 @@ impl World {
         let mut refused = BTreeMap::new();
         for (actor, byzantine) in self.actors().zip(&self.scene.byzantine) {
             if !byzantine {
-                for (why, count) in actor.report().refused {
+                for (why, count) in actor.refused() {
                     *refused.entry(why).or_insert(0) += count;
                 }
             }
