@@ -83,6 +83,28 @@ impl Settings {
     /// A decoder can start with every so many segments.
     pub const RANDOM_ACCESS_EVERY: u64 = 4;
 
+    /// A world of so many honest peers in clusters of at most 32 on two cycles, through which 1 Mbit/s is
+    /// streamed for so long over usual links.
+    pub fn usual(peers: usize, publishing: Duration) -> Settings {
+        Settings {
+            seed: 1,
+            peers,
+            parameters: Parameters {
+                h: 2,
+                ..Parameters::for_peers(peers)
+            },
+            bits_per_s: 1_000_000,
+            publishing,
+            byzantine: 0.0,
+            behaviour: BehaviourKind::Silent,
+            signatures: Signatures::for_peers(peers),
+            links: LinkSettings::default(),
+            churn: Churn::default(),
+            machines: Vec::new(),
+            verify_all: false,
+        }
+    }
+
     /// How many segments the source cuts.
     pub fn segments(&self) -> u64 {
         (self.publishing.as_micros() / self.parameters.segment().as_micros()) as u64

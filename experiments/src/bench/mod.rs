@@ -1,6 +1,7 @@
 //! `hamlet-lab bench`: how fast the parts are on this machine.
 
 mod learn;
+mod simulator;
 
 use crate::Outcome;
 use clap::{Args, Subcommand};
@@ -15,11 +16,13 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Part {
     Learn(learn::Arguments),
+    Simulator(simulator::Arguments),
 }
 
 /// Measures the part asked for.
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.part {
         Part::Learn(arguments) => learn::run(arguments),
+        Part::Simulator(arguments) => simulator::run(arguments),
     }
 }

@@ -60,12 +60,12 @@ impl Clock {
     /// The same, within a stretch without jumps.
     fn when_within(&self, time: Time, jumped: i128, stretch: Stretch) -> Option<Time> {
         let micros = (i128::from(time.as_micros()) - jumped) * BILLION;
-        let guess = micros / (BILLION + i128::from(self.ppb));
+        // Both quotients are rounded: begin a little before.
+        let guess = micros / (BILLION + i128::from(self.ppb)) - 2;
         let guess = Time::from_micros(guess.clamp(0, i128::from(u64::MAX / 2)) as u64);
         let mut found = guess.max(stretch.from);
-        // The quotient is rounded down.
         while self.shown(found, jumped) < time && found < stretch.to {
-            found = found + Duration::from_micros(1);
+            found += Duration::from_micros(1);
         }
         (found < stretch.to).then_some(found)
     }

@@ -3,7 +3,6 @@
 use super::{World, actor::Actor};
 use crate::{
     Figures,
-    churn::Churn,
     ledger::Arrivals,
     links::{Latency, LinkSettings, Loss, Rates},
     scene::Scene,
@@ -17,20 +16,9 @@ use hamlet_overlay::{
 pub(super) fn settings(seed: u64) -> Settings {
     Settings {
         seed,
-        peers: 16,
-        parameters: Parameters {
-            h: 2,
-            ..Parameters::for_peers(16)
-        },
         bits_per_s: 200_000,
-        publishing: Duration::from_secs(3),
-        byzantine: 0.0,
-        behaviour: BehaviourKind::Silent,
         signatures: Signatures::Simulated,
-        links: LinkSettings::default(),
-        churn: Churn::default(),
-        machines: Vec::new(),
-        verify_all: false,
+        ..Settings::usual(16, Duration::from_secs(3))
     }
 }
 
