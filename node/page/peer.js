@@ -41,7 +41,7 @@ export class PeerPanel {
     this.#cell('Late', 'Restored more than 1.5 s after this peer first heard of them', count(stream.late));
     this.#cell('Repaired', 'Restored after shards had to be asked for', count(stream.repaired));
     this.#cell('Left out', 'Did not come within 2 s and were left out', count(stream.skipped), '', stream.skipped > 0);
-    this.#cell('Upload', 'Bytes sent over the bytes of the stream, everything counted', status.upload_ratio === null ? '–' : status.upload_ratio.toFixed(2), '× the stream');
+    this.#cell('Upload', 'Bytes sent over the bytes of the stream, everything counted', status.upload_ratio === null ? '–' : status.upload_ratio.toFixed(2), '× stream');
     this.#cell('Buffer', 'Segments restored that wait for an earlier one', count(stream.buffered), stream.buffered === 1 ? 'segment' : 'segments');
     this.#cell('Neighbours', 'Links that are connected, of those that this peer wants', `${status.links_connected}`, `of ${status.links_wanted}`, status.links_connected < status.links_wanted / 2);
     this.#cell('Silent slots', 'Slots of its cluster that do not give what they owe, as this peer sees it', count(silent), silent ? stream.silent_slots.join(' ') : `of ${status.network.parameters.n}`);
