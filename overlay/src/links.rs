@@ -26,9 +26,9 @@ pub(crate) struct Link {
 #[derive(Default)]
 pub(crate) struct Links {
     links: Vec<Link>,
-    /// The first bytes of the peers' keys in ascending order, and in the same order the links' numbers.
-    keys: Vec<u32>,
-    numbers: Vec<LinkId>,
+    /// The links' numbers plus one, or zero, each near the place that its peer's key names. The length is a
+    /// power of two, and at most half is full.
+    table: Vec<u32>,
     /// Links with notices to be sent.
     noticed: Vec<LinkId>,
 }
@@ -54,14 +54,33 @@ impl Links {
     }
 
     fn number(&self, peer: PeerId) -> Option<LinkId> {
-        let key = prefix(peer);
-        let first = self.keys.partition_point(|&other| other < key);
-        self.keys[first..]
-            .iter()
-            .zip(&self.numbers[first..])
-            .take_while(|&(&other, _)| other == key)
-            .map(|(_, &link)| link)
-            .find(|&link| self.links[link].peer == peer)
+        // Every frame that comes asks this: nearly always the first place answers.
+        let mut place = self.place(peer)?;
+        loop {
+            let link = (self.table[place] as usize).checked_sub(1)?;
+            if self.links[link].peer == peer {
+                return Some(link);
+            }
+            place = (place + 1) & (self.table.len() - 1);
+        }
+    }
+
+    /// Where to look for a peer first; `None` while there are no links.
+    fn place(&self, peer: PeerId) -> Option<usize> {
+        let [a, b, c, d, ..] = peer.0;
+        let mask = self.table.len().checked_sub(1)?;
+        Some(u32::from_be_bytes([a, b, c, d]) as usize & mask)
+    }
+
+    /// Enters a link into the table, which has room for it.
+    fn enter(&mut self, link: LinkId) {
+        let Some(mut place) = self.place(self.links[link].peer) else {
+            return;
+        };
+        while self.table[place] != 0 {
+            place = (place + 1) & (self.table.len() - 1);
+        }
+        self.table[place] = link as u32 + 1;
     }
 
     pub fn connected(&self, link: LinkId) -> bool {
@@ -106,10 +125,11 @@ impl Links {
             wanted: false,
             notices: Vec::new(),
         });
-        let key = prefix(peer);
-        let place = self.keys.partition_point(|&other| other <= key);
-        self.keys.insert(place, key);
-        self.numbers.insert(place, link);
+        if self.links.len() * 2 > self.table.len() {
+            self.table = vec![0; (self.links.len() * 4).next_power_of_two()];
+            (0..link).for_each(|link| self.enter(link));
+        }
+        self.enter(link);
         link
     }
 
@@ -155,12 +175,6 @@ impl Links {
         }
         None
     }
-}
-
-/// The first bytes of a key: nearly always enough to tell it by, and quickly compared.
-fn prefix(peer: PeerId) -> u32 {
-    let [a, b, c, d, ..] = peer.0;
-    u32::from_be_bytes([a, b, c, d])
 }
 
 /// An epoch with the links that its slots are reached by.

@@ -18,14 +18,15 @@ const SHARDS: usize = 1 << 12;
 /// Segments remembered.
 const SEGMENTS: usize = 1 << 7;
 
-/// Computes what is new, and remembers it.
-pub struct Memo(Mutex<Known>);
+/// Parts of the memory of shards, so that threads seldom wait for one another.
+const PARTS: usize = 1 << 6;
 
-struct Known {
-    leaves: Table<Bytes, Leaf>,
-    trees: Table<Hashes, Arc<Tree>>,
+/// Computes what is new, and remembers it.
+pub struct Memo {
+    leaves: Vec<Mutex<Table<Bytes, Leaf>>>,
+    trees: Mutex<Table<Hashes, Arc<Tree>>>,
     /// All shards of each segment.
-    segments: Table<Signed, Vec<Bytes>>,
+    segments: Mutex<Table<Signed, Vec<Bytes>>>,
 }
 
 /// What a source signed of a segment's bytes.
@@ -52,10 +53,6 @@ impl Signed {
 }
 
 impl Memo {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// All shards of a segment of which `data` was restored, if they lead to the root that was signed. Then
     /// whatever shards of it were verified, they restore to the same.
     fn all_shards(coder: &Coder, digest: &Digest, data: &[Bytes]) -> Option<Vec<Bytes>> {
@@ -68,11 +65,12 @@ impl Memo {
 
 impl Default for Memo {
     fn default() -> Memo {
-        Memo(Mutex::new(Known {
-            leaves: Table::new(SHARDS),
-            trees: Table::new(SEGMENTS),
-            segments: Table::new(SEGMENTS),
-        }))
+        let part = || Mutex::new(Table::new(SHARDS / PARTS));
+        Memo {
+            leaves: (0..PARTS).map(|_| part()).collect(),
+            trees: Mutex::new(Table::new(SEGMENTS)),
+            segments: Mutex::new(Table::new(SEGMENTS)),
+        }
     }
 }
 
@@ -80,23 +78,24 @@ impl Work for Memo {
     fn leaf(&self, shard: &Bytes) -> Leaf {
         let place = shard.as_ptr().addr() as u64;
         let same = |known: &Bytes| (known.as_ptr(), known.len()) == (shard.as_ptr(), shard.len());
-        let mut known = self.known();
-        if let Some(&leaf) = known.leaves.get(place, same) {
+        let part = (spread(place) >> (u64::BITS - PARTS.ilog2())) as usize;
+        let mut leaves = open(&self.leaves[part]);
+        if let Some(&leaf) = leaves.get(place, same) {
             return leaf;
         }
         let leaf = Compute.leaf(shard);
-        known.leaves.put(place, shard.clone(), leaf);
+        leaves.put(place, shard.clone(), leaf);
         leaf
     }
 
     fn tree(&self, leaves: &Hashes) -> Arc<Tree> {
         let place = leaves.first().map_or(0, prefix);
-        let mut known = self.known();
-        if let Some(tree) = known.trees.get(place, |known| known == leaves) {
+        let mut trees = open(&self.trees);
+        if let Some(tree) = trees.get(place, |known| known == leaves) {
             return tree.clone();
         }
         let tree = Compute.tree(leaves);
-        known.trees.put(place, leaves.clone(), tree.clone());
+        trees.put(place, leaves.clone(), tree.clone());
         tree
     }
 
@@ -107,25 +106,21 @@ impl Work for Memo {
         shards: &[Option<Bytes>],
     ) -> Option<Vec<Bytes>> {
         let signed = Signed::of(digest);
-        let mut known = self.known();
+        let mut segments = open(&self.segments);
         let enough = shards.iter().flatten().count() >= coder.k();
-        if let Some(all) = known.segments.get(signed.place(), |known| *known == signed) {
+        if let Some(all) = segments.get(signed.place(), |known| *known == signed) {
             return enough.then(|| all[..coder.k()].to_vec());
         }
         let data = Compute.restore(coder, digest, shards)?;
         if let Some(all) = Memo::all_shards(coder, digest, &data) {
-            known.segments.put(signed.place(), signed, all);
+            segments.put(signed.place(), signed, all);
         }
         Some(data)
     }
 
     fn parity(&self, coder: &Coder, digest: &Digest, data: &[Bytes]) -> Vec<Bytes> {
         let signed = Signed::of(digest);
-        match self
-            .known()
-            .segments
-            .get(signed.place(), |known| *known == signed)
-        {
+        match open(&self.segments).get(signed.place(), |known| *known == signed) {
             Some(all) => all[coder.k()..].to_vec(),
             None => Compute.parity(coder, digest, data),
         }
@@ -156,10 +151,17 @@ impl<K, V> Table<K, V> {
     }
 
     fn index(&self, place: u64) -> usize {
-        // Fibonacci hashing (Knuth, TAOCP 3, 6.4): the high bits of the product are well mixed.
-        let mixed = place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 32) as usize & (self.places.len() - 1)
+        (spread(place) >> 32) as usize & (self.places.len() - 1)
     }
+}
+
+/// Fibonacci hashing (Knuth, TAOCP 3, 6.4): the high bits of the product are well mixed.
+fn spread(place: u64) -> u64 {
+    place.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn open<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first bytes of a hash: even enough to tell places by.
