@@ -29,8 +29,8 @@ pub(super) struct CatchUp {
     since: Option<Time>,
     /// Who was asked last, when.
     asked: Option<(Member, Time)>,
-    /// Questions in a row that got no answer in time; each is given twice the time of the one before.
-    unanswered: u32,
+    /// Questions in a row that got no answer in time.
+    unanswered: usize,
     download: Option<Download>,
 }
 
@@ -58,11 +58,14 @@ impl CatchUp {
         self.since.get_or_insert(now);
     }
 
-    /// When the next question is due. What is lacking mostly comes by itself, so the first waits a little.
-    pub fn due(&self, settings: &Settings) -> Option<Time> {
+    /// When the next question is due. What is lacking mostly comes by itself, so the first waits a little. Questions are
+    /// given twice the time once all `members` have been asked, not before, or a few who claim what they do not have
+    /// would keep this member from asking the others.
+    pub fn due(&self, settings: &Settings, members: usize) -> Option<Time> {
         let first = self.since? + settings.delay;
+        let rounds = (self.unanswered / members.max(1)).min(8);
         Some(match self.asked {
-            Some((_, asked)) => asked + settings.delay * 3 * (1 << self.unanswered.min(8)),
+            Some((_, asked)) => asked + settings.delay * 3 * (1 << rounds),
             None => first,
         })
     }
@@ -82,7 +85,7 @@ impl<A: Application> Replica<A> {
             return;
         }
         if catch_up
-            .due(&self.settings)
+            .due(&self.settings, self.epoch.size())
             .is_none_or(|due| self.now < due)
         {
             return;

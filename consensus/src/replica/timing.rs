@@ -240,7 +240,7 @@ impl<A: Application> Replica<A> {
                 .late
                 .filter(|late| self.epoch.leader(self.view) == self.me && *late > self.now),
             self.timing.repeat,
-            self.catch_up.due(&self.settings),
+            self.catch_up.due(&self.settings, self.epoch.size()),
             Some(self.timing.beat),
         ];
         let next = next.into_iter().flatten().min().unwrap_or(Time::NEVER);

@@ -1,8 +1,10 @@
 //! `hamlet-lab torture`: looks for a schedule that breaks a promise.
 
 mod consensus;
+mod explore;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod twins;
 
 use crate::Outcome;
 use clap::{Args, Subcommand};
@@ -17,11 +19,13 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Part {
     Consensus(consensus::Arguments),
+    Twins(twins::Arguments),
 }
 
 /// Tortures the part asked for.
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.part {
         Part::Consensus(arguments) => consensus::run(arguments),
+        Part::Twins(arguments) => twins::run(arguments),
     }
 }

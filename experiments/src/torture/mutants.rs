@@ -1,10 +1,10 @@
 //! `hamlet-lab torture consensus --mutants`: whether the torture notices broken rules.
 
-use super::consensus::explore;
+use super::explore::explore;
 use crate::{Outcome, interrupt, open_range::SeedRange};
 use clap::Args;
 use hamlet_consensus::mutant::{Mutant, Mutants};
-use hamlet_simulator::torture;
+use hamlet_simulator::torture::{self, Plan};
 use std::{error::Error, process::ExitCode};
 
 /// Which rules to break.
@@ -23,8 +23,8 @@ impl Choice {
         }
         let mut unnoticed = 0;
         for mutant in Mutant::ALL {
-            let tally = explore(seeds, threads, false, |plan| {
-                torture::run(plan, Mutants::one(mutant))
+            let tally = explore(seeds, threads, false, |seed| {
+                torture::run(&Plan::draw(seed), Mutants::one(mutant))
             });
             match tally.first_violation {
                 Some((seed, what)) => {

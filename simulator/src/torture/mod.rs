@@ -17,6 +17,7 @@ pub mod oracle;
 mod plan;
 #[cfg(test)]
 mod tests;
+pub mod twins;
 mod world;
 
 pub use byzantine::Tactic;

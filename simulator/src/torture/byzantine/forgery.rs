@@ -161,14 +161,10 @@ impl Team {
     pub(super) fn other_block(&mut self, liar: u8, proposal: &Proposal) -> Option<Arc<Message>> {
         let header = &proposal.block.header;
         let mut parent = header.parent_id();
-        if self.dice.chance(200) {
-            let older = self
-                .bodies
-                .values()
-                .filter(|block| block.id().view < header.view);
-            parent = older
-                .max_by_key(|block| block.id())
-                .map_or(parent, SoundBlock::id);
+        if self.dice.chance(300) {
+            // Past the block that it should build on, which may be committed already.
+            let older = (self.bodies.get(&parent.hash)).map(SoundBlock::parent);
+            parent = older.unwrap_or(BlockId::start(&self.epoch));
         }
         let command = self.command();
         let block = SoundBlock::build(&self.epoch, header.view, parent, vec![command]);
