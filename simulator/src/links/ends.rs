@@ -17,13 +17,23 @@ pub struct Ends {
     others: Vec<u32>,
     /// In the order of `others`.
     ends: Vec<End>,
+    wishes: Vec<Wish>,
 }
 
+/// What every message needs.
 #[derive(Clone, Copy, Debug)]
 struct End {
     latency_micros: u32,
     /// Messages sent so far: each has a fortune of its own.
     sent: u32,
+    up: bool,
+    /// Whether messages over it are in a bad time, in which many are lost.
+    bad: bool,
+}
+
+/// What only connecting needs.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
     /// The how many-eth life of the other peer this is, as far as it was heard.
     life: u32,
     /// Whether this end wants the link, and whether the other end said so.
@@ -31,9 +41,6 @@ struct End {
     offered: bool,
     /// Whether the other end was asked for it and has not let go since.
     dialed: bool,
-    up: bool,
-    /// Whether messages over it are in a bad time, in which many are lost.
-    bad: bool,
     /// When the other end was heard last, of a link that is up; when it was asked last, of another.
     at: Time,
 }
@@ -63,90 +70,96 @@ impl Ends {
             me,
             others: Vec::new(),
             ends: Vec::new(),
+            wishes: Vec::new(),
         }
     }
 
     /// This end wants the link, and asks for it now.
     pub fn want(&mut self, lines: &Lines, other: u32, now: Time) {
-        let end = self.end_or_new(lines, other);
-        (end.wanted, end.dialed, end.at) = (true, true, now);
+        let place = self.place_or_new(lines, other);
+        let wish = &mut self.wishes[place];
+        (wish.wanted, wish.dialed, wish.at) = (true, true, now);
     }
 
     /// The other end, in this life of its, wants the link.
     pub fn offered(&mut self, lines: &Lines, other: u32, life: u32, now: Time) -> Offer {
-        let end = self.end_or_new(lines, other);
-        (end.offered, end.life, end.at) = (true, life, now);
+        let place = self.place_or_new(lines, other);
+        let wish = &mut self.wishes[place];
+        (wish.offered, wish.life, wish.at) = (true, life, now);
         Offer {
-            replaces: std::mem::take(&mut end.up),
-            taken: end.wanted,
+            replaces: std::mem::take(&mut self.ends[place].up),
+            taken: wish.wanted,
         }
     }
 
     /// The handshake with the other end, in this life of its, is over; whether the link comes up by it.
     pub fn come_up(&mut self, other: u32, life: u32, now: Time) -> bool {
-        let Some(end) = self.end(other) else {
+        let Some((end, wish)) = self.end(other) else {
             return false;
         };
-        let heard = end.offered || end.dialed;
-        if !end.wanted || end.up || life < end.life || (life == end.life && !heard) {
+        let heard = wish.offered || wish.dialed;
+        if !wish.wanted || end.up || life < wish.life || (life == wish.life && !heard) {
             return false;
         }
-        (end.offered, end.life, end.at) = (true, life, now);
+        (wish.offered, wish.life, wish.at) = (true, life, now);
         end.up = true;
         true
     }
 
     /// This end does not want the link any more; whether it did.
     pub fn release(&mut self, other: u32) -> bool {
-        let Some(end) = self.end(other) else {
+        let Some((end, wish)) = self.end(other) else {
             return false;
         };
-        (end.up, end.dialed) = (false, false);
-        std::mem::take(&mut end.wanted)
+        (end.up, wish.dialed) = (false, false);
+        std::mem::take(&mut wish.wanted)
     }
 
     /// The other end has let go of the link in this life of its, or is gone; whether it was up.
     pub fn gone(&mut self, other: u32, life: u32) -> bool {
-        let Some(end) = self.end(other).filter(|end| end.life <= life) else {
+        let Some((end, wish)) = self.end(other).filter(|(_, wish)| wish.life <= life) else {
             return false;
         };
-        (end.offered, end.dialed, end.life) = (false, false, life);
+        (wish.offered, wish.dialed, wish.life) = (false, false, life);
         std::mem::take(&mut end.up)
     }
 
     /// This end takes the link for dead; it still wants it.
     pub fn give_up(&mut self, other: u32) {
-        if let Some(end) = self.end(other) {
-            (end.up, end.dialed) = (false, false);
+        if let Some((end, wish)) = self.end(other) {
+            (end.up, wish.dialed) = (false, false);
         }
     }
 
     /// Takes all links down; gives those that were up.
     pub fn fall(&mut self) -> Vec<u32> {
         let up = self.connected().collect();
-        for end in &mut self.ends {
-            (end.up, end.offered, end.dialed) = (false, false, false);
+        self.ends.iter_mut().for_each(|end| end.up = false);
+        for wish in &mut self.wishes {
+            (wish.offered, wish.dialed) = (false, false);
         }
         up
     }
 
     /// The peers with which this one wants links.
     pub fn wanted(&self) -> impl Iterator<Item = u32> {
-        let both = self.others.iter().zip(&self.ends);
-        both.filter(|(_, end)| end.wanted).map(|(&other, _)| other)
+        let both = self.others.iter().zip(&self.wishes);
+        both.filter(|(_, wish)| wish.wanted)
+            .map(|(&other, _)| other)
     }
 
     /// What to do now about links of which nothing is heard for so long.
     pub fn probe(&mut self, lines: &Lines, now: Time, silence: Duration) -> Silence {
         let mut found = Silence::default();
         let me = self.me;
-        for (&other, end) in self.others.iter().zip(&mut self.ends) {
+        let both = self.ends.iter().zip(&mut self.wishes);
+        for (&other, (end, wish)) in self.others.iter().zip(both) {
             let handshake = Duration::from_micros(u64::from(end.latency_micros) * 5);
             if end.up && lines.carries(other, me, now) {
-                end.at = now;
-            } else if end.up && now.since(end.at) >= silence {
+                wish.at = now;
+            } else if end.up && now.since(wish.at) >= silence {
                 found.dead.push(other);
-            } else if !end.up && end.wanted && now.since(end.at) >= REDIAL.max(handshake) {
+            } else if !end.up && wish.wanted && now.since(wish.at) >= REDIAL.max(handshake) {
                 found.ask.push(other);
             }
         }
@@ -168,37 +181,43 @@ impl Ends {
     /// What becomes of the next message, sent now.
     pub fn send(&mut self, lines: &Lines, to: u32, now: Time) -> Fate {
         let me = self.me;
-        let Some(end) = self.end(to).filter(|end| end.up) else {
+        let place = self.others.binary_search(&to);
+        let Some(end) = place.ok().map(|place| &mut self.ends[place]) else {
             return Fate::NotConnected;
         };
+        if !end.up {
+            return Fate::NotConnected;
+        }
         let number = end.sent;
         end.sent = end.sent.wrapping_add(1);
         lines.fate([me, to, number], end.latency_micros, &mut end.bad, now)
     }
 
-    fn end(&mut self, other: u32) -> Option<&mut End> {
+    fn end(&mut self, other: u32) -> Option<(&mut End, &mut Wish)> {
         let place = self.others.binary_search(&other).ok()?;
-        Some(&mut self.ends[place])
+        Some((&mut self.ends[place], &mut self.wishes[place]))
     }
 
-    fn end_or_new(&mut self, lines: &Lines, other: u32) -> &mut End {
-        let place = self.others.binary_search(&other).unwrap_or_else(|place| {
+    fn place_or_new(&mut self, lines: &Lines, other: u32) -> usize {
+        self.others.binary_search(&other).unwrap_or_else(|place| {
             let end = End {
                 latency_micros: lines.latency(self.me, other).as_micros() as u32,
                 sent: 0,
+                up: false,
+                bad: false,
+            };
+            let wish = Wish {
                 life: 0,
                 wanted: false,
                 offered: false,
                 dialed: false,
-                up: false,
-                bad: false,
                 at: Time::ZERO,
             };
             self.others.insert(place, other);
             self.ends.insert(place, end);
+            self.wishes.insert(place, wish);
             place
-        });
-        &mut self.ends[place]
+        })
     }
 }
 

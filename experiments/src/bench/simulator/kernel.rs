@@ -15,6 +15,7 @@ pub struct Kernel {
     sent: Vec<u32>,
     calendar: Calendar<()>,
     taken: Vec<Entry<()>>,
+    now: Time,
 }
 
 impl Kernel {
@@ -36,6 +37,7 @@ impl Kernel {
             sent: vec![0; peers],
             calendar: Calendar::new(lines.shortest_micros()),
             taken: Vec::new(),
+            now: Time::ZERO,
             lines,
         };
         for peer in 0..peers {
@@ -62,18 +64,20 @@ impl Kernel {
     /// Goes on for so much virtual time; gives how many messages arrived.
     pub fn run(&mut self, time: Duration) -> u64 {
         let mut arrived = 0;
-        let windows = time.as_micros() / u128::from(self.lines.shortest_micros());
-        for _ in 0..windows {
-            let Some(window) = self.calendar.next() else {
-                break;
-            };
+        self.now += time;
+        while let Some(window) = self.calendar.next()
+            && window <= self.calendar.window(self.now)
+        {
             let mut taken = std::mem::take(&mut self.taken);
-            self.calendar.take(window, Time::NEVER, &mut taken);
+            self.calendar.take(window, self.now, &mut taken);
             arrived += taken.len() as u64;
             for entry in taken.drain(..) {
                 self.pass_on(entry.to as usize, entry.time);
             }
             self.taken = taken;
+            if self.calendar.end(window) > self.now {
+                break;
+            }
         }
         arrived
     }
