@@ -8,6 +8,7 @@
 //! ([`Limits::admit`](crate::protocol::Limits::admit)): what is not finite makes every distance
 //! meaningless.
 
+mod acute;
 mod centre;
 mod coordinate;
 mod distance;
@@ -92,6 +93,14 @@ impl Rule {
                 let kept = scratch.chosen.len().max(1) as f32;
                 out.iter_mut().for_each(|entry| *entry /= kept);
             }
+            Rule::Acute(rule) => {
+                let before = scratch.models.len();
+                let own = acute::keep_acute(own, out.len(), scratch);
+                let out_of_it = (before - scratch.models.len()) / out.len();
+                let count = scratch.models.len() / out.len();
+                let byzantine = byzantine.saturating_sub(out_of_it).min((count - 1) / 2);
+                rule.apply(own, byzantine, out, scratch);
+            }
             Rule::NearestFirst(rule) => {
                 distance::mix_nearest(byzantine, out.len(), scratch);
                 rule.apply(own, byzantine, out, scratch);
@@ -113,7 +122,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULES: [&str; 12] = [
+    const RULES: [&str; 14] = [
         "mean",
         "clip",
         "clip:radius=1",
@@ -126,6 +135,8 @@ mod tests {
         "nnm+trimmed-mean",
         "sieve",
         "sieve:reach=5",
+        "acute+sieve",
+        "acute+nnm+krum",
     ];
 
     fn merged(rule: &str, models: &[&[f32]], byzantine: usize) -> Vec<f32> {

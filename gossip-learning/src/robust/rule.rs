@@ -55,6 +55,9 @@ pub enum Rule {
     /// `nnm+RULE`: each model is replaced by the mean of the n − f nearest to it, itself among them
     /// (nearest-neighbour mixing, Allouah et al. 2023, arXiv 2302.01772), then the rule follows.
     NearestFirst(Box<Rule>),
+    /// `acute+RULE`: models that make an obtuse angle with more than half of the others are left out, then the
+    /// rule follows.
+    Acute(Box<Rule>),
 }
 
 /// The clipping radius.
@@ -70,7 +73,7 @@ pub enum Radius {
 /// The text names no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no defence: write mean, clip[:radius=R], median, trimmed-mean, krum[:short=2], multi-krum[:short=2,best=M], bulyan[:short=2], geometric-median[:smoothing=0.001,steps=16], sieve[:reach=3], or nnm+ in front of one of them"
+    "`{0}` is no defence: write mean, clip[:radius=R], median, trimmed-mean, krum[:short=2], multi-krum[:short=2,best=M], bulyan[:short=2], geometric-median[:smoothing=0.001,steps=16], sieve[:reach=3], or nnm+ in front of one of them, or acute+ in front of all that"
 )]
 pub struct ParseRuleError(String);
 
@@ -79,9 +82,15 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Rule, ParseRuleError> {
         let wrong = || ParseRuleError(text.chars().take(80).collect());
+        if let Some(rest) = text.strip_prefix("acute+") {
+            return match rest.parse().map_err(|_| wrong())? {
+                Rule::Acute(_) => Err(wrong()),
+                rule => Ok(Rule::Acute(Box::new(rule))),
+            };
+        }
         if let Some(rest) = text.strip_prefix("nnm+") {
             return match rest.parse().map_err(|_| wrong())? {
-                Rule::NearestFirst(_) => Err(wrong()),
+                Rule::NearestFirst(_) | Rule::Acute(_) => Err(wrong()),
                 rule => Ok(Rule::NearestFirst(Box::new(rule))),
             };
         }
@@ -161,6 +170,7 @@ impl fmt::Display for Rule {
             }
             Rule::Sieve { reach } => write!(to, "sieve:reach={reach}"),
             Rule::NearestFirst(rule) => write!(to, "nnm+{rule}"),
+            Rule::Acute(rule) => write!(to, "acute+{rule}"),
         }
     }
 }
@@ -191,6 +201,7 @@ mod tests {
             "krum:short=1",
             "multi-krum:short=2,best=3",
             "nnm+median",
+            "acute+nnm+median",
         ] {
             assert_eq!(text.parse::<Rule>().unwrap().to_string(), text);
         }
@@ -200,6 +211,8 @@ mod tests {
             "clip:radius=-1",
             "median:short=1",
             "nnm+nnm+mean",
+            "nnm+acute+mean",
+            "acute+acute+mean",
             "krum:short",
         ] {
             assert!(text.parse::<Rule>().is_err(), "{text}");
