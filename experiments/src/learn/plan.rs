@@ -158,7 +158,7 @@ fn sampling(options: &Options) -> Wished<Sampling> {
         "graph" => Sampling::Graph,
         "triangles" => Sampling::Triangles {
             least: wish.take("least", 1)?,
-            trial: wish.take("trial", false)?,
+            reach: wish.take("reach", 100)?,
         },
         "pens" => Sampling::Pens {
             of: wish.take("of", 10)?,

@@ -6,6 +6,7 @@ use crate::{
     arena::{Kind, World},
     random,
 };
+use petgraph::unionfind::UnionFind;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use view::Views;
@@ -32,10 +33,11 @@ pub enum Sampling {
     Triangles {
         /// Common neighbours that a link needs.
         least: u32,
-        /// Whether local models travel over the other links as well, to be let in only if they fit the
-        /// receiver's own rows no worse than its own model does. Where communities consist of small
-        /// cliques, nothing else ties them together.
-        trial: bool,
+        /// A peer that reaches fewer peers than this over links with triangles takes local models over its
+        /// other links as well, if they fit its own rows no worse than its own model does. Where communities
+        /// consist of small cliques, nothing else ties them together. 0 lets nobody do so, the number of
+        /// peers and more everybody.
+        reach: u32,
     },
     /// A gate for the local model: of every `of` models received the `best` by the loss on the peer's
     /// own rows are merged (PENS: Onoszko et al. 2021). The global model merges all.
@@ -90,6 +92,8 @@ pub struct Sampler {
     /// Where the neighbours with triangle support of each peer end in `supported`.
     ends: Vec<u32>,
     supported: Vec<u32>,
+    /// Whether each peer tries local models that come over its other links.
+    tries: Vec<bool>,
     /// The loss of the last model from each neighbour, by direction of link.
     losses: Vec<f32>,
 }
@@ -103,6 +107,7 @@ impl Sampler {
             partner: Vec::new(),
             ends: Vec::new(),
             supported: Vec::new(),
+            tries: Vec::new(),
             losses: Vec::new(),
         };
         match (*sampling, world.links) {
@@ -110,7 +115,7 @@ impl Sampler {
                 sampler.views = Some(Views::new(peers, size, refreshes, rng));
             }
             (Sampling::Matching, _) => sampler.partner = (0..peers as u32).collect(),
-            (Sampling::Triangles { least, .. }, Some((graph, support))) => {
+            (Sampling::Triangles { least, reach }, Some((graph, support))) => {
                 for peer in 0..peers as u32 {
                     let links = graph.neighbours(peer).iter().zip(support.at(graph, peer));
                     let supported = links.filter(|(_, count)| **count >= least);
@@ -119,6 +124,7 @@ impl Sampler {
                         .extend(supported.map(|(neighbour, _)| *neighbour));
                     sampler.ends.push(sampler.supported.len() as u32);
                 }
+                sampler.tries = sampler.reached().map(|many| many < reach).collect();
             }
             (Sampling::Dac { .. }, Some((graph, _))) => {
                 sampler.losses = vec![f32::NAN; 2 * graph.links()];
@@ -159,7 +165,7 @@ impl Sampler {
             }
             Sampling::View { .. } => self.views.as_ref()?.pick(peer, rng),
             Sampling::Matching => Some(self.partner[peer as usize]).filter(|other| *other != peer),
-            Sampling::Triangles { trial: false, .. } if kind == Kind::Local => {
+            Sampling::Triangles { .. } if kind == Kind::Local && !self.tries[peer as usize] => {
                 one(self.supported(peer), rng)
             }
             Sampling::Dac { a, b } if kind == Kind::Local => {
@@ -177,8 +183,9 @@ impl Sampler {
     #[inline]
     pub(crate) fn admits(&self, peer: u32, from: u32, fits: impl FnOnce() -> bool) -> bool {
         match self.sampling {
-            Sampling::Triangles { trial, .. } => {
-                self.supported(peer).binary_search(&from).is_ok() || (trial && fits())
+            Sampling::Triangles { .. } => {
+                let supported = self.supported(peer).binary_search(&from).is_ok();
+                supported || (self.tries[peer as usize] && fits())
             }
             _ => true,
         }
@@ -197,6 +204,22 @@ impl Sampler {
         {
             self.losses[graph.arcs(peer).start + place] = loss();
         }
+    }
+
+    /// How many peers each peer reaches over links with triangles, itself among them. A live peer counts
+    /// them by collecting names over such links, and may stop at `reach` names.
+    fn reached(&self) -> impl Iterator<Item = u32> {
+        let peers = self.ends.len();
+        let mut sets = UnionFind::<u32>::new(peers);
+        for peer in 0..peers as u32 {
+            for other in self.supported(peer) {
+                sets.union(peer, *other);
+            }
+        }
+        let component = sets.into_labeling();
+        let mut sizes = vec![0; peers];
+        component.iter().for_each(|of| sizes[*of as usize] += 1);
+        component.into_iter().map(move |of| sizes[of as usize])
     }
 
     fn supported(&self, peer: u32) -> &[u32] {
@@ -242,6 +265,55 @@ fn softmax(losses: &[f32], sharpness: f32, rng: &mut impl Rng) -> Option<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Dataset, Partition, Rows, Task,
+        graph::{Graph, TriangleSupport},
+    };
+
+    #[test]
+    fn only_who_reaches_few_tries_what_comes_over_links_without_triangles() {
+        // A triangle, a clique of four, and a link between them.
+        let triangle = [(0, 1), (1, 2), (0, 2)];
+        let clique = [(3, 4), (4, 5), (5, 6), (3, 5), (3, 6), (4, 6)];
+        let links = triangle.into_iter().chain(clique).chain([(2, 3)]).collect();
+        let graph = Graph::new(vec![0; 7], links).unwrap();
+        let support = TriangleSupport::of(&graph);
+        let rows: Rows = Rows::dense(1);
+        let data = Dataset {
+            task: Task::Regression,
+            features: vec!["x".into()],
+            classes: Vec::new(),
+            communities: vec!["all".into()],
+            train: rows.clone(),
+            train_community: Vec::new(),
+            test: rows,
+            test_community: Vec::new(),
+        };
+        let partition = Partition::new((0..7).map(|_| (Vec::new(), 0)));
+        let world = World {
+            data: &data,
+            partition: &partition,
+            links: Some((&graph, &support)),
+        };
+        let mut rng = random::stream(1, 1);
+        let sampling = Sampling::Triangles { least: 1, reach: 4 };
+        let sampler = Sampler::new(&sampling, &world, &mut rng);
+        assert_eq!(sampler.reached().collect::<Vec<_>>(), [3, 3, 3, 4, 4, 4, 4]);
+        assert!(sampler.admits(0, 1, || false));
+        assert!(sampler.admits(2, 3, || true) && !sampler.admits(2, 3, || false));
+        assert!(!sampler.admits(3, 2, || true));
+        // Peer 3 keeps to its clique, peer 2 offers its model across as well.
+        let mut picks = |peer| -> Vec<u32> {
+            let mut pick = || {
+                sampler
+                    .pick(peer, Kind::Local, 1, &world, &mut rng)
+                    .unwrap()
+            };
+            (0..100).map(|_| pick()).collect()
+        };
+        assert!(!picks(3).contains(&2));
+        assert!(picks(2).contains(&3));
+    }
 
     #[test]
     fn low_losses_are_chosen_more_often() {
