@@ -12,8 +12,9 @@
 //!   count, so a sender cannot claim it.
 //! - **P2** A link to `p` closes a triangle over `w` if `w` is linked to the peer as well and `w` itself
 //!   has named `p`. What `p` says of itself does not count.
-//! - **P3** A peer names its links to its links whenever they change. So the gate follows a network
-//!   whose clusters change.
+//! - **P3** In a round before which its links have changed, and in every eighth, as names may be lost, a
+//!   peer names its links to its links. So the gate follows a network whose clusters change, at the cost of
+//!   one list a link and change, however many links change at once.
 //! - **P4** A peer with fewer rows than the task's minimum merges and passes models on but does not
 //!   learn: one step on one row reveals that row (see [`crate::privacy`]).
 
@@ -33,6 +34,9 @@ pub type PeerName = u64;
 
 /// The most links of a peer; what a message names beyond it is cut off.
 pub const MAX_LINKS: usize = 1024;
+
+/// Every so many rounds a peer names its links though they have not changed.
+const NAMED_EVERY: u32 = 8;
 
 /// What all peers of a task agree on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,8 +89,8 @@ pub struct GossipPeer {
     global: Memory,
     /// Each link with the links that it named, ascending.
     links: BTreeMap<PeerName, Vec<PeerName>>,
-    /// Links with enough triangles, ascending.
-    supported: Vec<PeerName>,
+    /// Whether the links have changed since they were named.
+    relinked: bool,
     round: u32,
     spare: Vec<f32>,
     rng: ChaCha8Rng,
@@ -109,7 +113,7 @@ impl GossipPeer {
             local: memory.clone(),
             global: memory,
             links: BTreeMap::new(),
-            supported: Vec::new(),
+            relinked: false,
             round: 0,
             spare: start,
             rng: random::stream(seed, 1),
@@ -118,29 +122,29 @@ impl GossipPeer {
         }
     }
 
-    /// Takes the peer's links as they are now, and names them to those linked (P3).
+    /// Takes the peer's links as they are now.
     pub fn link(&mut self, links: impl IntoIterator<Item = PeerName>) {
         let mut old = std::mem::take(&mut self.links);
         let links = links.into_iter().take(MAX_LINKS);
         self.links = links
             .map(|link| (link, old.remove(&link).unwrap_or_default()))
             .collect();
-        let names: Vec<PeerName> = self.links.keys().copied().collect();
-        for link in &names {
-            self.outbox
-                .push_back((*link, Message::Links(names.clone())));
-        }
-        self.find_triangles();
+        self.relinked = true;
     }
 
-    /// The round's timer: sends the local model over a link with support and the global one over any.
+    /// The round's timer: names the links where that is due (P3), and sends the local model over a link with
+    /// support and the global one over any.
     pub fn round(&mut self) {
         self.round = self.round.saturating_add(1);
-        let supported = self.supported.len();
-        let to = (supported > 0).then(|| self.supported[random::below(&mut self.rng, supported)]);
+        let linked: Vec<PeerName> = self.links.keys().copied().collect();
+        if std::mem::take(&mut self.relinked) || self.round.is_multiple_of(NAMED_EVERY) {
+            let list = |link: &PeerName| (*link, Message::Links(linked.clone()));
+            self.outbox.extend(linked.iter().map(list));
+        }
+        let supported: Vec<PeerName> = self.supported().collect();
+        let to = one(&supported, &mut self.rng);
         self.send(to, Kind::Local);
-        let place = random::below(&mut self.rng, self.links.len());
-        let to = self.links.keys().nth(place).copied();
+        let to = one(&linked, &mut self.rng);
         self.send(to, Kind::Global);
     }
 
@@ -156,7 +160,6 @@ impl GossipPeer {
                 named.sort_unstable();
                 if let Some(known) = self.links.get_mut(&from) {
                     *known = named;
-                    self.find_triangles();
                 }
                 Ok(())
             }
@@ -192,9 +195,19 @@ impl GossipPeer {
         (&memory.newest, memory.age[0])
     }
 
-    /// Whether the link to `peer` closes enough triangles for local models.
+    /// Whether the link to `peer` closes enough triangles for local models (P2).
     pub fn supports(&self, peer: PeerName) -> bool {
-        self.supported.binary_search(&peer).is_ok()
+        let least = self.terms.triangles_least;
+        let links = self.links.iter();
+        let witnesses = links
+            .filter(|(witness, named)| **witness != peer && named.binary_search(&peer).is_ok());
+        self.links.contains_key(&peer) && witnesses.take(least).count() == least
+    }
+
+    /// The links that close enough triangles for local models, ascending.
+    pub fn supported(&self) -> impl Iterator<Item = PeerName> {
+        let links = self.links.keys().copied();
+        links.filter(|link| self.supports(*link))
     }
 
     fn send(&mut self, to: Option<PeerName>, kind: Kind) {
@@ -252,19 +265,12 @@ impl GossipPeer {
             },
         );
     }
+}
 
-    /// P2: counts for every link the fellow links that have named it.
-    fn find_triangles(&mut self) {
-        let least = self.terms.triangles_least;
-        let links = &self.links;
-        let closes = |link: &PeerName| {
-            let witnesses = links
-                .iter()
-                .filter(|(witness, named)| *witness != link && named.binary_search(link).is_ok());
-            witnesses.take(least).count() == least
-        };
-        self.supported = links.keys().copied().filter(closes).collect();
-    }
+/// One of these, each with the same probability.
+fn one(of: &[PeerName], rng: &mut ChaCha8Rng) -> Option<PeerName> {
+    let place = random::below(rng, of.len());
+    of.get(place).copied()
 }
 
 #[cfg(test)]

@@ -82,9 +82,12 @@ pub fn run(arguments: Arguments) -> Outcome {
     let stage = Stage::set(&options, arguments.seed)?;
     let learning = plan::settings(&options, &stage, arguments.seed)?;
     let rows = (0..stage.partition.peers()).map(|peer| stage.partition.rows(peer).len());
+    let parameters = Parameters::for_peers(arguments.peers);
     let settings = Settings {
         seed: arguments.seed,
-        parameters: Parameters::for_peers(arguments.peers),
+        // Fellow members have the rest of their cluster in common; links along a cycle close a few triangles
+        // only, with who was moved and with the slots of the epoch before.
+        parameters,
         links: LinkSettings {
             loss: match arguments.loss {
                 0.0 => Loss::None,
@@ -101,7 +104,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             rule: learning.rule,
             rows_most: rows.max().unwrap_or(1) as u32,
             rows_least: 1,
-            triangles_least: TRIANGLES,
+            triangles_least: usize::from(parameters.g_min) / 2,
         },
     };
     let quiet = arguments.json.as_deref() == Some(Path::new("-"));
@@ -128,9 +131,6 @@ pub fn run(arguments: Arguments) -> Outcome {
         false => ExitCode::SUCCESS,
     })
 }
-
-/// Two slots of neighbouring clusters can have a common neighbour by chance; fellow members have many.
-const TRIANGLES: usize = 3;
 
 fn tell(epoch: &Progress) {
     println!(
