@@ -13,6 +13,16 @@ pub fn peak_rss_bytes() -> u64 {
         .map_or(0, |kib| kib * 1024)
 }
 
+/// The memory that is free for a new use, in bytes; `None` where the system does not say.
+pub fn available_bytes() -> Option<u64> {
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
 /// The processor time that this process has used, to a hundredth of a second; `None` where the system does
 /// not say.
 pub fn cpu_time() -> Option<Duration> {

@@ -74,12 +74,8 @@ pub struct Arguments {
 /// Runs all seeds and writes what they found.
 pub fn run(arguments: Arguments) -> Ended {
     interrupt::listen()?;
-    let scenario = arguments
-        .scenario
-        .as_deref()
-        .map(Options::read)
-        .transpose()?;
-    let options = arguments.options.clone().over(scenario.unwrap_or_default());
+    let options = arguments.options.clone();
+    let options = options.with_scenario(arguments.scenario.as_deref())?;
     let seeds: Vec<u64> = match &arguments.seeds {
         Some(seeds) => seeds.iter().collect(),
         None => vec![arguments.seed],
@@ -114,7 +110,14 @@ pub fn run(arguments: Arguments) -> Ended {
     if let (Some(path), Some(run)) = (&arguments.save, runs.first()) {
         run.saved.write(path)?;
     }
-    if outcomes.iter().all(|outcome| outcome.finished) {
+    if runs.len() == seeds.len() && outcomes.iter().all(|outcome| outcome.finished) {
+        // Only now is nothing lost without them.
+        for path in seeds
+            .iter()
+            .filter_map(|seed| state(&arguments, *seed, seeds.len()))
+        {
+            fs::remove_file(&path).map_err(|e| format!("cannot remove {}: {e}", path.display()))?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if state(&arguments, seeds[0], seeds.len()).is_some() {

@@ -40,6 +40,9 @@ options! {
     /// Columns to leave out, with commas between them
     #[arg(long, value_name = "COLUMNS", help_heading = "Data")]
     without: String,
+    /// Columns of numbers that name categories, with commas between them
+    #[arg(long, value_name = "COLUMNS", help_heading = "Data")]
+    categorical: String,
     /// Give rows a column of ones [default: only for regression]
     #[arg(long, value_name = "BOOL", help_heading = "Data")]
     intercept: bool,
@@ -85,7 +88,7 @@ options! {
     sample: usize,
 
     /// `uniform`, `view[:size=5,refreshes=1]`, `matching`, `graph`; gates for local models:
-    /// `triangles[:least=1,trial=false]`, `pens[:of=10,best=2]`, `dac[:a=30,b=0.2]` [default: uniform, or graph if
+    /// `triangles[:least=1,reach=100]`, `pens[:of=10,best=2]`, `dac[:a=30,b=0.2]` [default: uniform, or graph if
     /// there is one]
     #[arg(long, value_name = "SAMPLER", help_heading = "Network")]
     sampler: String,
@@ -118,8 +121,8 @@ options! {
     #[arg(long, value_name = "ATTACK", help_heading = "Liars")]
     attack: String,
     /// How honest peers merge: mean, clip, median, trimmed-mean, krum, multi-krum, bulyan,
-    /// geometric-median, sieve, or `nnm+` in front of one; `fit+` in front of all that leaves out first what
-    /// fits the own rows worst. `fit+sieve` holds against every attack where peers have about ten rows
+    /// geometric-median, sieve, or `nnm+` in front of one; `acute+` in front of that leaves out first what most
+    /// others point away from, `fit+` in front of all what fits the own rows worst. Take `acute+sieve`
     /// [default: pairwise, undefended]
     #[arg(long, value_name = "RULE", help_heading = "Liars")]
     defence: String,
@@ -129,11 +132,20 @@ options! {
 }
 
 impl Options {
+    /// These options, and those of the scenario at `path`, if there is one, where they are silent.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario, with file and line.
+    pub fn with_scenario(self, path: Option<&Path>) -> Result<Options, Box<dyn Error>> {
+        let scenario = path.map(Options::read).transpose()?;
+        Ok(self.over(scenario.unwrap_or_default()))
+    }
+
     /// Reads a scenario.
     ///
     /// # Errors
     /// What is wrong, with file and line.
-    pub fn read(path: &Path) -> Result<Options, Box<dyn Error>> {
+    fn read(path: &Path) -> Result<Options, Box<dyn Error>> {
         let place = path.display();
         let text = fs::read_to_string(path).map_err(|e| format!("cannot read {place}: {e}"))?;
         toml::from_str(&text).map_err(|problem| format!("{place}: {problem}").into())

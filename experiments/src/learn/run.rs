@@ -9,17 +9,21 @@ use super::{
     stage::Stage,
 };
 use crate::{interrupt, process, report::learning::Shown};
-use hamlet_gossip_learning::arena::{Arena, evaluate, sample};
+use hamlet_gossip_learning::{
+    arena::{Arena, Settings, evaluate, sample},
+    model::Model,
+};
 use indicatif::ProgressBar;
 use std::{
     error::Error,
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
 
-/// A killed run loses at most this much work, or ten times what saving takes.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// A killed run loses at most this much work, what the next save takes included.
+const LOSS_MOST: Duration = Duration::from_secs(10);
+/// When a run is saved first; from then on at twice the distance each time, up to what may be lost.
+const FIRST_SAVE: Duration = Duration::from_secs(1);
 /// Rounds of a run that asks for none.
 pub const ROUNDS: u32 = 400;
 const SAMPLE: usize = 100;
@@ -65,8 +69,8 @@ pub fn is_measured(round: u32) -> bool {
     round.is_multiple_of(step)
 }
 
-/// Runs all rounds, or those until Ctrl-C. `state` is where the run is saved every few seconds, and
-/// gone on from if `resume` is set and it is there.
+/// Runs all rounds, or those until Ctrl-C. `state` is where the run is saved every few seconds and in the end,
+/// and gone on from if `resume` is set and it is there.
 pub fn run(
     options: &Options,
     seed: u64,
@@ -78,6 +82,7 @@ pub fn run(
     let stage = Stage::set(options, seed)?;
     let world = stage.world();
     let settings = plan::settings(options, &stage, seed)?;
+    afford(&settings, stage.partition.peers())?;
     let rounds = options.rounds.unwrap_or(ROUNDS);
     let mut saved = match state.filter(|path| resume && path.exists()) {
         Some(path) => {
@@ -111,7 +116,7 @@ pub fn run(
     let before = saved.seconds.0;
     progress.inc(u64::from(saved.arena.round().min(rounds)));
 
-    let (mut last_save, mut save_every) = (Instant::now(), SAVE_EVERY);
+    let (mut last_save, mut save_every) = (Instant::now(), FIRST_SAVE);
     while saved.arena.round() < rounds && !interrupt::asked() {
         let step = Instant::now();
         saved.arena.step(world);
@@ -131,19 +136,18 @@ pub fn run(
         }
         progress.inc(1);
         if let Some(path) = state.filter(|_| last_save.elapsed() > save_every) {
-            let begin = Instant::now();
+            last_save = Instant::now();
             saved.seconds.0 = before + start.elapsed().as_secs_f64();
             saved.write(path)?;
-            save_every = SAVE_EVERY.max(10 * begin.elapsed());
-            last_save = Instant::now();
+            // The next save may take twice as long, and a second is left for the round in between.
+            let spare = LOSS_MOST.saturating_sub(FIRST_SAVE + 2 * last_save.elapsed());
+            save_every = (2 * save_every).min(spare).max(FIRST_SAVE);
         }
     }
     let finished = saved.arena.round() >= rounds;
     saved.seconds.0 = before + start.elapsed().as_secs_f64();
-    match state {
-        Some(path) if !finished => saved.write(path)?,
-        Some(path) if path.exists() => fs::remove_file(path)?,
-        _ => {}
+    if let Some(path) = state {
+        saved.write(path)?;
     }
     let peers = saved.arena.peers();
     let text = |wish: &Option<String>, usual: &str| wish.clone().unwrap_or(usual.to_owned());
@@ -175,6 +179,24 @@ pub fn run(
         stage,
         saved,
     })
+}
+
+/// Refuses a network that does not fit into memory, before the system ends the program for it.
+fn afford(settings: &Settings, peers: usize) -> Result<(), Box<dyn Error>> {
+    let needed = settings.memory_bytes(peers);
+    match process::available_bytes() {
+        Some(free) if free < needed => {
+            let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+            let (parameters, needed, free) =
+                (settings.learner.parameters(), gib(needed), gib(free));
+            Err(format!(
+                "the models of {peers} peers with {parameters} parameters each take {needed:.1} GiB, and {free:.1} GiB \
+                 are free: ask for fewer --peers, a smaller --cache or --defence-models, or data with fewer features"
+            )
+            .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -87,7 +87,15 @@ fn load(options: &Options, seed: u64) -> Result<(Dataset, Option<Encoder>), Box<
             None,
         ));
     }
-    let categorical: Vec<String> = options.by.iter().cloned().collect();
+    let names = |columns: &Option<String>| -> Vec<String> {
+        let columns = columns.iter().flat_map(|columns| columns.split(','));
+        columns.map(|column| column.trim().to_owned()).collect()
+    };
+    let categorical = [
+        names(&options.categorical),
+        options.by.iter().cloned().collect(),
+    ]
+    .concat();
     let table = data::csv::read(source, file, &categorical)?;
     let label = options.label.clone().ok_or_else(|| {
         let names: Vec<&str> = table.column_names().map(String::as_str).take(30).collect();
@@ -99,12 +107,7 @@ fn load(options: &Options, seed: u64) -> Result<(Dataset, Option<Encoder>), Box<
     let mut recipe = Recipe {
         label,
         by: options.by.clone(),
-        drop: options
-            .without
-            .iter()
-            .flat_map(|text| text.split(','))
-            .map(str::to_owned)
-            .collect(),
+        drop: names(&options.without),
         scaled,
         intercept: options.intercept.unwrap_or(true),
         test_share,

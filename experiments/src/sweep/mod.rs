@@ -61,12 +61,8 @@ pub struct Arguments {
 /// Runs them all and prints the table.
 pub fn run(arguments: Arguments) -> Ended {
     interrupt::listen()?;
-    let scenario = arguments
-        .scenario
-        .as_deref()
-        .map(Options::read)
-        .transpose()?;
-    let base = arguments.options.clone().over(scenario.unwrap_or_default());
+    let options = arguments.options.clone();
+    let base = options.with_scenario(arguments.scenario.as_deref())?;
     let combinations = vary::combinations(&arguments.vary, &base);
     let seeds: Vec<u64> = arguments.seeds.iter().collect();
     let jobs: Vec<(usize, u64)> = (0..combinations.len())

@@ -108,6 +108,19 @@ impl Settings {
         }
     }
 
+    /// The memory that the models of so many peers take, in bytes.
+    pub fn memory_bytes(&self, peers: usize) -> u64 {
+        let slots = if self.sampling.is_gated() { 2 } else { 1 };
+        let beside =
+            usize::from(self.rule.keeps_last()) + if self.cache > 1 { self.cache } else { 0 };
+        let kinds = [Kind::Global, Kind::Local].into_iter().take(slots);
+        let models: usize = kinds
+            .map(|kind| 1 + beside + self.inbox(kind).unwrap_or(0))
+            .sum();
+        let bytes = [peers, models, self.learner.parameters()].map(|factor| factor as u64);
+        bytes.into_iter().fold(4, u64::saturating_mul)
+    }
+
     pub(super) fn check(&self, world: &World<'_>) -> Result<(), SettingsError> {
         let peers = world.partition.peers();
         let linear = matches!(self.learner, Learner::Linear(_));

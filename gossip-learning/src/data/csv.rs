@@ -144,7 +144,7 @@ impl OpenValues {
                 Some(number) => values.push(number),
                 None => {
                     return Err(format!(
-                        "`{}` is not a number, but the cells above are: correct it, or read the column as `categorical`",
+                        "`{}` is not a number, but the cells above are: correct it, or read the column as categories, --categorical",
                         shown(cell)
                     ));
                 }

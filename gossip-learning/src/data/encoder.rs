@@ -63,7 +63,10 @@ impl Encoder {
         let mut columns = Vec::with_capacity(features.len());
         for column in features {
             let constant = || {
-                let problem = "holds the same value in all training rows: leave it out with `drop`";
+                let problem = format!(
+                    "holds the same value in all training rows: leave it out, --without {}",
+                    shown(&column.name)
+                );
                 DataError::new(&table.source, problem).in_column(&column.name)
             };
             let code = match &column.values {

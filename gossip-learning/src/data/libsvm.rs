@@ -13,7 +13,8 @@ const MAX_VALUES: usize = 1 << 29;
 /// Reads a data set; `source` names it in errors. Two different labels make a binary task, more whole
 /// ones a multi-class task, others a regression. If `scaled`, each feature is divided by the root of
 /// its mean square over the training rows: a mean subtracted would leave no zeros. A share `test_share`
-/// of the rows, drawn with `seed`, is kept for testing.
+/// of the rows, drawn with `seed`, is kept for testing. Features are the indices that occur, in their order, so
+/// that a high index costs no more than a low one.
 ///
 /// # Errors
 /// [`DataError`] with the line that has no label, an index out of order or a value that is no number.
@@ -24,7 +25,8 @@ pub fn read(
     test_share: f64,
     seed: u64,
 ) -> Result<Dataset, DataError> {
-    let file = File::read(source, from)?;
+    let mut file = File::read(source, from)?;
+    let indices = file.renumber();
     let wrong = |problem: String| DataError::new(source, problem);
     let (task, classes, values) = labels::numbers(&file.labels, true).map_err(wrong)?;
     let parts = split(values.len(), test_share, seed);
@@ -34,11 +36,7 @@ pub fn read(
             values.len()
         )));
     }
-    let features = file
-        .columns
-        .iter()
-        .max()
-        .map_or(0, |column| *column as usize + 1);
+    let features = indices.len();
     let mut factor = vec![1.0f32; features];
     if scaled {
         let mut squares = vec![0.0f64; features];
@@ -77,7 +75,7 @@ pub fn read(
     };
     Ok(Dataset {
         task,
-        features: (1..=features).map(|index| index.to_string()).collect(),
+        features: indices.iter().map(u32::to_string).collect(),
         classes,
         communities: vec!["everybody".to_owned()],
         train: part(&parts.train),
@@ -92,6 +90,7 @@ pub fn read(
 struct File {
     labels: Vec<f32>,
     ends: Vec<usize>,
+    /// Indices as written, until they are renumbered.
     columns: Vec<u32>,
     values: Vec<f32>,
 }
@@ -157,13 +156,24 @@ impl File {
             }
             last = index;
             if value != 0.0 {
-                self.columns.push(index - 1);
+                self.columns.push(index);
                 self.values.push(value);
             }
         }
         self.labels.push(label);
         self.ends.push(self.columns.len());
         Ok(())
+    }
+
+    /// Numbers the indices that occur from 0, without gaps, and returns them in their order.
+    fn renumber(&mut self) -> Vec<u32> {
+        let mut indices = self.columns.clone();
+        indices.sort_unstable();
+        indices.dedup();
+        for column in &mut self.columns {
+            *column = indices.partition_point(|index| index < column) as u32;
+        }
+        indices
     }
 
     fn row(&self, row: usize) -> (&[u32], &[f32]) {
@@ -214,6 +224,18 @@ mod tests {
             Row::Dense(values) => values[0],
         };
         assert!((0..3).all(|row| (first(row) - 1.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_high_index_costs_no_more_than_a_low_one() {
+        let text = "1 16777216:1\n-1 7:2 16777216:3\n1 9:1\n";
+        let data = read("f.svm", text.as_bytes(), false, 0.0, 1).unwrap();
+        assert_eq!(data.features, ["7", "9", "16777216"]);
+        let both = (0..3).map(|row| data.train.row(row)).find(|row| {
+            let columns = &[0, 2][..];
+            matches!(row, Row::Sparse { columns: found, values } if *found == columns && **values == [2.0, 3.0])
+        });
+        assert!(both.is_some());
     }
 
     #[test]

@@ -1,0 +1,171 @@
+//! `hamlet-lab learn` as a user runs it: what it says about bad input, and what a killed run loses.
+
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hamlet-lab"));
+    command.args(arguments.split(' ')).current_dir(folder);
+    command
+}
+
+fn lab(folder: &Path, arguments: &str) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+/// What a command that must fail says.
+fn problem(folder: &Path, arguments: &str) -> String {
+    let output = lab(folder, arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_killed_run_goes_on_where_it_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let run = "learn --data synthetic:rows=20000,features=64 --sample 10 --json out.json";
+    let mut child = command(folder, &format!("{run} --rounds 1000000"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let state = folder.join("out.json.state");
+    while !state.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended early");
+        thread::sleep(Duration::from_millis(20));
+    }
+    // SIGKILL on Unix: nothing is tidied up.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.join("out.json").exists());
+
+    let outcome = |arguments: &str| {
+        let output = lab(folder, &format!("{run} {arguments}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(!state.exists(), "a finished run leaves nothing behind");
+        json(&folder.join("out.json"))
+    };
+    // What was saved tells its round; then the same goes two rounds on.
+    let copy = folder.join("copy");
+    fs::copy(&state, &copy).unwrap();
+    let saved = outcome("--resume --rounds 1")["rounds"].as_u64().unwrap();
+    assert!(saved > 1, "saved at round {saved}");
+    fs::copy(&copy, &state).unwrap();
+    let rounds = saved + 2;
+    let resumed = outcome(&format!("--resume --rounds {rounds}"));
+    let whole = outcome(&format!("--rounds {rounds}"));
+    assert_eq!(resumed["rounds"], rounds);
+    assert_eq!(resumed["curve"], whole["curve"]);
+}
+
+#[test]
+fn bad_input_ends_with_place_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    let rows = |kind: &str| -> String {
+        let row = |n: u32| {
+            format!(
+                "{n},{},{},{}\n",
+                n % 7,
+                kind,
+                if n.is_multiple_of(2) { "no" } else { "yes" }
+            )
+        };
+        format!("a,b,c,type\n{}", (0..40).map(row).collect::<String>())
+    };
+    file("good.csv", &rows("1").replacen("0,0,1,no", "0,0,2,no", 1));
+    file("constant.csv", &rows("1"));
+    file("text.csv", &rows("1").replacen("5,5,1,", "5,five,1,", 1));
+    file(
+        "typo.toml",
+        "data = \"good.csv\"\nlabel = \"type\"\nroundz = 5\n",
+    );
+    file("index.svm", "1 1:1 0:2\n");
+    let says = |arguments: &str, parts: &[&str]| {
+        let text = problem(folder, arguments);
+        for part in parts {
+            assert!(
+                text.contains(part),
+                "{arguments}: `{part}` is not in {text}"
+            );
+        }
+    };
+    says(
+        "learn --data none.csv --label type",
+        &["none.csv", "cannot read"],
+    );
+    says(
+        "learn --data good.csv",
+        &["--label is missing", "a, b, c, type"],
+    );
+    says(
+        "learn --data good.csv --label typ",
+        &["good.csv", "no column `typ`", "a, b, c, type"],
+    );
+    says(
+        "learn --data constant.csv --label type",
+        &["constant.csv, column `c`", "--without c"],
+    );
+    says(
+        "learn --data text.csv --label type",
+        &["text.csv, line 7, column `b`", "`five` is not a number"],
+    );
+    says(
+        "learn --data good.csv --label type --peers 99",
+        &["99 peers", "36"],
+    );
+    says("learn --data index.svm", &["index.svm, line 1", "ascend"]);
+    says(
+        "learn typo.toml",
+        &["typo.toml", "line 3", "roundz", "rounds"],
+    );
+    says(
+        "learn --data good.csv --label type --by b --deal community --peers 3",
+        &["3 peers are fewer than the 7 communities"],
+    );
+    says(
+        "learn --data good.csv --label type --by b --without c --test-share 0.9",
+        &[
+            "good.csv",
+            "community",
+            "has no training row",
+            "leave its rows out",
+        ],
+    );
+    says(
+        "learn --data good.csv --label type --attack sign-flipp",
+        &["sign-flipp", "sign-flip"],
+    );
+    says(
+        "learn --data good.csv --label type --sampler triangles",
+        &["name a graph"],
+    );
+
+    let saved = lab(
+        folder,
+        "learn --data good.csv --label type --rounds 3 --save models",
+    );
+    assert!(
+        saved.status.success(),
+        "{}",
+        String::from_utf8_lossy(&saved.stderr)
+    );
+    says("predict models a=1 d=2", &["no column `d`", "a, b, c"]);
+    says(
+        "predict models a=many",
+        &["column `a`", "`many` is not a number"],
+    );
+    says("predict good.csv", &["good.csv holds no models"]);
+}
