@@ -87,10 +87,42 @@ impl Picture<'_> {
         svg
     }
 
+    /// The communities by these names in the middle of their peers, for a drawing whose colours mean
+    /// something else; nothing for a graph without communities.
+    pub fn names(&self, names: &[String]) -> String {
+        let mut text = String::new();
+        if names.len() < 2 || names.len() > 12 {
+            return text;
+        }
+        for (community, name) in (0u32..).zip(names) {
+            let members = self.graph.communities().iter().zip(self.positions);
+            let mut places: Vec<[f32; 2]> = members
+                .filter(|(of, _)| **of == community)
+                .map(|(_, place)| *place)
+                .collect();
+            if places.is_empty() {
+                continue;
+            }
+            // The median is among the peers even where a few stand far off.
+            let middle = places.len() / 2;
+            let [x, y] = [0, 1].map(|axis| {
+                places.sort_unstable_by(|a, b| a[axis].total_cmp(&b[axis]));
+                places[middle][axis] * SIDE
+            });
+            let shown: String = name.chars().take(18).collect();
+            let _ = writeln!(
+                text,
+                "<text class=\"community\" x=\"{x:.0}\" y=\"{y:.0}\">{}</text>",
+                escape(&shown)
+            );
+        }
+        text
+    }
+
     /// The drawing alone, [`SIDE`] wide and high, for use inside another SVG with the same styles.
     pub fn body(&self) -> String {
         let peers = self.graph.peers().max(1) as f32;
-        let radius = (150.0 / peers.sqrt()).clamp(2.6, 13.0);
+        let radius = (260.0 / peers.sqrt()).clamp(2.6, 13.0);
         let decimals = if peers > 1000.0 { 0 } else { 1 };
         let at = |peer: u32| {
             let [x, y] =
@@ -112,13 +144,13 @@ impl Picture<'_> {
         let width = (radius / 5.0).clamp(0.5, 1.6);
         let mut body = format!("<g stroke-width=\"{width:.2}\">\n");
         // Thousands of marked links would hide the peers.
-        let opacity = (20.0 / (self.links.marked.len() as f32 + 1.0).sqrt()).clamp(0.2, 1.0);
+        let opacity = (9.0 / (self.links.marked.len() as f32 + 1.0).sqrt()).clamp(0.07, 1.0);
         body.push_str(&path("link", &self.links.plain, 1.0));
         body.push_str(&path("marked", &self.links.marked, opacity));
         let _ = write!(
             body,
             "</g>\n<g class=\"peer\" stroke-width=\"{:.2}\">\n",
-            radius / 7.0
+            radius / 9.0
         );
         for (peer, colour) in (0u32..).zip(self.colours) {
             let (x, y) = at(peer);

@@ -22,8 +22,12 @@ pub struct Figure<'a> {
 pub struct Panel<'a> {
     /// What is special about it.
     pub title: String,
+    /// What it came to, in a few words.
+    pub note: String,
     /// The graph.
     pub graph: &'a Graph,
+    /// The names of its communities.
+    pub communities: &'a [String],
     /// The parameters of each peer's model, one peer after another, equally many for each.
     pub models: &'a [f32],
 }
@@ -61,8 +65,10 @@ impl Figure<'_> {
             };
             let _ = write!(
                 html,
-                "<div><h3>{title}</h3>\n<svg viewBox=\"0 0 {SIDE} {SIDE}\" role=\"img\" aria-label=\"{title}\">{}</svg></div>\n",
+                "<div><h3>{title} <span>{}</span></h3>\n<svg viewBox=\"0 0 {SIDE} {SIDE}\" role=\"img\" aria-label=\"{title}\">{}{}</svg></div>\n",
+                escape(&panel.note),
                 picture.body(),
+                picture.names(panel.communities),
                 title = escape(&panel.title)
             );
             places = Some((panel.graph, positions));

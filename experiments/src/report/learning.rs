@@ -1,12 +1,16 @@
 //! The report of learning runs: one run, or several beside one another.
 
-use super::{Chart, Figure, Panel, Report, Series, axis::label};
+use super::{
+    Chart, Figure, Panel, Report, Series,
+    axis::label,
+    group::{self, Group},
+};
 use crate::{
     graph::MAX_DRAWN,
     learn::{baselines::Baselines, outcome::Point, saved::Saved, stage::Stage},
 };
 use hamlet_gossip_learning::{Task, arena::Kind};
-use std::{collections::BTreeMap, error::Error};
+use std::error::Error;
 
 /// A run to be shown.
 pub struct Shown<'a> {
@@ -18,20 +22,12 @@ pub struct Shown<'a> {
     pub baselines: &'a Baselines,
 }
 
-/// Runs of one scenario under several seeds.
-struct Group<'a> {
-    /// What tells it from the other groups; empty if it is alone.
-    name: String,
-    settings: BTreeMap<String, String>,
-    runs: Vec<&'a Shown<'a>>,
-}
-
 /// A curve of a run's points.
 type Curve = fn(&Point) -> Option<f64>;
 
 /// Makes the report of `runs`, those of one scenario as one with a band over their seeds.
 pub fn html(runs: &[Shown<'_>]) -> Result<String, Box<dyn Error>> {
-    let groups = grouped(runs)?;
+    let groups = group::grouped(runs)?;
     let Some(first) = runs.first() else {
         return Err("a report needs a run: name the files that `learn --save` wrote".into());
     };
@@ -42,14 +38,15 @@ pub fn html(runs: &[Shown<'_>]) -> Result<String, Box<dyn Error>> {
         .collect();
     let panels = (figure.iter().zip(&models).zip(&groups))
         .filter_map(|((shown, models), group)| {
-            let title = if group.name.is_empty() {
-                sampler(group)
-            } else {
-                group.name.clone()
+            let title = match &group.name[..] {
+                "" => group.said("sampler"),
+                name => name.to_owned(),
             };
             Some(Panel {
-                title,
+                title: group::capitalised(&title),
+                note: note(shown),
                 graph: shown.stage.graph()?,
+                communities: &shown.saved.communities,
                 models,
             })
         })
@@ -64,65 +61,24 @@ pub fn html(runs: &[Shown<'_>]) -> Result<String, Box<dyn Error>> {
             panels,
         }],
         charts: charts(&groups, first),
-        settings: settings(&groups),
+        settings: group::settings(&groups),
     };
     Ok(report.html())
 }
 
-fn grouped<'a>(runs: &'a [Shown<'a>]) -> Result<Vec<Group<'a>>, Box<dyn Error>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for run in runs {
-        let table: toml::Table = toml::from_str(&run.saved.scenario)?;
-        let text = |value: toml::Value| match value {
-            toml::Value::String(text) => text,
-            other => other.to_string(),
-        };
-        let settings: BTreeMap<String, String> = table
-            .into_iter()
-            .map(|(name, value)| (name, text(value)))
-            .collect();
-        match groups.iter_mut().find(|group| group.settings == settings) {
-            Some(group) => group.runs.push(run),
-            None => groups.push(Group {
-                name: String::new(),
-                settings,
-                runs: vec![run],
-            }),
-        }
-    }
-    if groups.len() > 1 {
-        let differing = differing(&groups);
-        for group in &mut groups {
-            let value = |name: &String| group.settings.get(name).map_or("usual", String::as_str);
-            let parts: Vec<String> = differing
-                .iter()
-                .map(|name| format!("{} {}", name.replace('_', " "), value(name)))
-                .collect();
-            group.name = parts.join(", ");
-        }
-    }
-    Ok(groups)
-}
-
-/// Settings that are not the same in all groups.
-fn differing(groups: &[Group<'_>]) -> Vec<String> {
-    let mut names: Vec<&String> = groups
-        .iter()
-        .flat_map(|group| group.settings.keys())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    let differs = |name: &&&String| {
-        let value = |group: &Group<'_>| group.settings.get(**name).cloned();
-        groups
-            .windows(2)
-            .any(|pair| value(&pair[0]) != value(&pair[1]))
+/// What a run came to, in a few words.
+fn note(shown: &Shown<'_>) -> String {
+    let Some(last) = shown.saved.curve.last() else {
+        return String::new();
     };
-    names
-        .iter()
-        .filter(differs)
-        .map(|name| (*name).clone())
-        .collect()
+    let mean = label(last.error_mean);
+    match shown.saved.communities.len() {
+        0 | 1 => format!("error {mean}"),
+        _ => {
+            let worst = label(last.error_worst_community);
+            format!("error {mean}, worst community {worst}")
+        }
+    }
 }
 
 /// The first run of each group, if all have a graph that can be drawn.
@@ -154,25 +110,11 @@ fn local_models(saved: &Saved) -> Vec<f32> {
         .collect()
 }
 
-fn sampler(group: &Group<'_>) -> String {
-    group
-        .settings
-        .get("sampler")
-        .cloned()
-        .unwrap_or_else(|| "every link".into())
-}
-
 fn title(groups: &[Group<'_>]) -> String {
     let data = groups.first().and_then(|group| group.settings.get("data"));
     let name = data.map_or("data", |path| path.rsplit('/').next().unwrap_or(path));
     let name = name.split(['.', ':']).next().unwrap_or(name);
-    let mut letters = name.chars();
-    let name: String = letters
-        .next()
-        .iter()
-        .flat_map(|c| c.to_uppercase())
-        .chain(letters)
-        .collect();
+    let name = group::capitalised(name);
     match groups {
         [_, _, ..] => format!("{name}: {} runs compared", groups.len()),
         _ => format!("{name}, learned by gossip"),
@@ -374,32 +316,4 @@ fn one_scenario(
     let sent: [(&str, Curve); 1] = [("bytes", |p| Some(p.bytes as f64))];
     charts.push(chart("Sent so far", "bytes", true, &sent, vec![]));
     charts
-}
-
-fn settings(groups: &[Group<'_>]) -> Vec<(String, String)> {
-    let mut names: Vec<&String> = groups
-        .iter()
-        .flat_map(|group| group.settings.keys())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut lines: Vec<(String, String)> = (names.into_iter())
-        .map(|name| {
-            let mut values: Vec<&str> = (groups.iter())
-                .map(|group| group.settings.get(name).map_or("usual", String::as_str))
-                .collect();
-            values.dedup();
-            (name.replace('_', " "), values.join("  |  "))
-        })
-        .collect();
-    let seeds = groups
-        .iter()
-        .flat_map(|group| &group.runs)
-        .map(|run| run.saved.seed);
-    let mut seeds: Vec<u64> = seeds.collect();
-    seeds.sort_unstable();
-    seeds.dedup();
-    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-    lines.push(("seeds".into(), seeds.join(", ")));
-    lines
 }

@@ -5,6 +5,7 @@ mod axis;
 mod chart;
 mod command;
 mod figure;
+mod group;
 pub mod learning;
 mod tint;
 
@@ -79,8 +80,10 @@ mod tests {
 
     #[test]
     fn a_report_is_one_file_without_script_and_with_everything_escaped() {
-        let spec: Spec = "regular:degree=4".parse().unwrap();
-        let graph = spec.generate(&[0; 20], 1).unwrap();
+        let spec: Spec = "regular:degree=4,between=0.1".parse().unwrap();
+        let halves: Vec<u32> = (0..20).map(|peer| peer / 10).collect();
+        let graph = spec.generate(&halves, 1).unwrap();
+        let names = ["<b>", "other"].map(str::to_owned);
         let models: Vec<f32> = (0..40).map(|entry| entry as f32).collect();
         let report = Report {
             title: "<script>alert(1)</script>".into(),
@@ -92,12 +95,16 @@ mod tests {
                 panels: vec![
                     Panel {
                         title: "with".into(),
+                        note: "error 0.1".into(),
                         graph: &graph,
+                        communities: &names,
                         models: &models,
                     },
                     Panel {
                         title: "without".into(),
+                        note: "error 0.2".into(),
                         graph: &graph,
+                        communities: &names,
                         models: &models,
                     },
                 ],
@@ -122,6 +129,10 @@ mod tests {
         assert!(!html.contains("NaN") && !html.contains("inf"));
         assert_eq!(html.matches("<svg").count(), html.matches("</svg>").count());
         assert_eq!(html.matches("<circle class=\"end").count(), 1);
-        assert!(html.contains("a &amp; b") && html.contains("central"));
+        assert!(
+            html.contains("a &amp; b")
+                && html.contains("&lt;b&gt;</text>")
+                && html.contains("central")
+        );
     }
 }
