@@ -4,6 +4,7 @@
 
 mod bench;
 mod graph;
+mod hunt;
 mod interrupt;
 mod json;
 mod learn;
@@ -15,10 +16,15 @@ mod predict;
 mod privacy;
 mod process;
 mod report;
+mod scenario;
 mod seeds;
+mod shrink;
 mod simulate;
+mod soak;
 mod sweep;
 mod torture;
+mod trial;
+mod units;
 
 use clap::{Parser, Subcommand};
 use std::{error::Error, process::ExitCode};
@@ -43,11 +49,14 @@ struct Lab {
 enum Command {
     Bench(Box<bench::Arguments>),
     Graph(Box<graph::Arguments>),
+    Hunt(Box<hunt::Arguments>),
     Learn(Box<learn::Arguments>),
     Live(Box<live::Arguments>),
     Predict(Box<predict::Arguments>),
     Report(Box<report::Arguments>),
+    Shrink(Box<shrink::Arguments>),
     Simulate(Box<simulate::Arguments>),
+    Soak(Box<soak::Arguments>),
     Sweep(Box<sweep::Arguments>),
     Torture(Box<torture::Arguments>),
 }
@@ -56,11 +65,14 @@ fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Graph(arguments) => graph::run(*arguments),
+        Command::Hunt(arguments) => hunt::run(*arguments),
         Command::Learn(arguments) => learn::run(*arguments),
         Command::Live(arguments) => live::run(*arguments),
         Command::Predict(arguments) => predict::run(*arguments),
         Command::Report(arguments) => report::run(*arguments),
+        Command::Shrink(arguments) => shrink::run(*arguments),
         Command::Simulate(arguments) => simulate::run(*arguments),
+        Command::Soak(arguments) => soak::run(*arguments),
         Command::Sweep(arguments) => sweep::run(*arguments),
         Command::Torture(arguments) => torture::run(*arguments),
     };

@@ -1,9 +1,11 @@
 //! The seeds of an experiment: `7`, or `1..20` from the first to the last, both included.
 
-use std::{ops::RangeInclusive, str::FromStr};
+use serde::{Deserialize, Serialize};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 /// One seed, or a stretch of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Seeds(RangeInclusive<u64>);
 
 /// The most seeds of one experiment.
@@ -13,6 +15,16 @@ impl Seeds {
     /// One seed.
     pub fn one(seed: u64) -> Seeds {
         Seeds(seed..=seed)
+    }
+
+    /// The first.
+    pub fn first(&self) -> u64 {
+        *self.0.start()
+    }
+
+    /// The last.
+    pub fn last(&self) -> u64 {
+        *self.0.end()
     }
 
     /// All of them, in ascending order.
@@ -42,6 +54,29 @@ impl FromStr for Seeds {
             Some(more) if more < MAX_SEEDS => Ok(Seeds(range)),
             _ => Err(wrong()),
         }
+    }
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first() == self.last() {
+            true => write!(f, "{}", self.first()),
+            false => write!(f, "{}..{}", self.first(), self.last()),
+        }
+    }
+}
+
+impl From<Seeds> for String {
+    fn from(seeds: Seeds) -> String {
+        seeds.to_string()
+    }
+}
+
+impl TryFrom<String> for Seeds {
+    type Error = ParseSeedsError;
+
+    fn try_from(text: String) -> Result<Seeds, ParseSeedsError> {
+        text.parse()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all parts of a peer share: its identity, its links, its view, and what it wants done.
 
 use crate::{
+    ablation::Ablated,
     coding::Coder,
     hash::Hash,
     identity::{PeerId, Signer, Verifier},
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub verifier: Arc<dyn Verifier>,
     pub work: Arc<dyn Work>,
     pub report: Report,
+    pub ablated: Ablated,
     /// The deals of the epochs held, the older first.
     deals: Vec<Arc<Deal>>,
     outputs: VecDeque<Output>,
@@ -56,6 +58,7 @@ impl Core {
             verifier,
             work,
             report: Report::default(),
+            ablated: Ablated::default(),
             deals: Vec::new(),
             outputs: VecDeque::new(),
         };

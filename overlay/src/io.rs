@@ -258,11 +258,13 @@ pub enum Refusal {
     TooManyRequests,
     /// Of a stream that was stopped.
     Stopped,
+    /// From a peer that gave something false of this stream before.
+    Distrusted,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Refusal; 10] = [
+    pub const ALL: [Refusal; 11] = [
         Refusal::Malformed,
         Refusal::Stranger,
         Refusal::UnlistedPublisher,
@@ -273,5 +275,6 @@ impl Refusal {
         Refusal::OverRate,
         Refusal::TooManyRequests,
         Refusal::Stopped,
+        Refusal::Distrusted,
     ];
 }

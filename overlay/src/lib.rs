@@ -1,5 +1,6 @@
 //! The Hamlet peer: clusters, slots and coded push, as a state machine without IO.
 
+pub mod ablation;
 pub mod coding;
 mod core;
 pub mod digest;

@@ -227,6 +227,13 @@ impl Deal {
         }
     }
 
+    /// The slots of the own cluster that a link holds.
+    pub fn slots_of(&self, link: LinkId) -> SlotSet {
+        let held = self.holders.iter().zip(0u8..);
+        held.filter_map(|(&holder, slot)| (holder == Some(link)).then_some(slot))
+            .collect()
+    }
+
     /// Whether `from` relays `slot` to this peer: as its holder in the own cluster, or as its holder in a
     /// neighbouring one when the slot is an own slot too.
     pub fn relays(&self, from: LinkId, slot: u8) -> bool {

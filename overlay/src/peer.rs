@@ -74,6 +74,13 @@ impl Peer {
         }
     }
 
+    /// The same peer without a mechanism, to show what that earns.
+    #[cfg(feature = "ablation")]
+    pub fn without(mut self, ablated: crate::ablation::Ablated) -> Peer {
+        self.core.ablated = ablated;
+        self
+    }
+
     /// Its identity.
     pub fn id(&self) -> PeerId {
         self.core.me
@@ -201,28 +208,38 @@ impl Peer {
         let link = self.core.links.find(from).ok_or(Refusal::Stranger)?;
         let (message, body) = Message::decode(frame).map_err(|_| Refusal::Malformed)?;
         let core = &mut self.core;
-        match message {
+        let stream = message.stream();
+        let outcome = match message {
             Message::Shard {
                 stream,
                 segment,
                 shard,
-            } => listed(&mut self.streams, stream)?.on_shard(core, link, segment, shard, body),
+            } => trusting(&mut self.streams, stream, link)?
+                .on_shard(core, link, segment, shard, body),
             Message::ProvenShard {
                 signed,
                 shard,
                 proof,
-            } => listed(&mut self.streams, signed.header.stream)?
+            } => trusting(&mut self.streams, signed.header.stream, link)?
                 .on_proven_shard(core, link, signed, shard, proof, body),
             Message::Digest { signed, leaves } => {
-                listed(&mut self.streams, signed.header.stream)?.on_digest(core, signed, leaves)
+                trusting(&mut self.streams, signed.header.stream, link)?
+                    .on_digest(core, signed, leaves)
             }
+            // Evidence proves itself, whoever brings it.
             Message::Evidence(proof) => {
                 listed(&mut self.streams, proof.stream())?.on_evidence(core, *proof)
             }
             Message::Notices(notices) => notices
                 .into_iter()
                 .try_for_each(|notice| self.notice(link, notice)),
+        };
+        if outcome == Err(Refusal::Mismatch)
+            && let Some(stream) = stream.and_then(|number| self.streams.get_mut(&number))
+        {
+            stream.distrust(&mut self.core, link);
         }
+        outcome
     }
 
     fn notice(&mut self, from: LinkId, notice: Notice) -> Result<(), Refusal> {
@@ -233,7 +250,7 @@ impl Peer {
                 epoch,
                 standing,
             } => {
-                listed(&mut self.streams, stream)?.on_standing(core, from, epoch, standing);
+                trusting(&mut self.streams, stream, from)?.on_standing(core, from, epoch, standing);
                 Ok(())
             }
             Notice::Want {
@@ -241,21 +258,24 @@ impl Peer {
                 segment,
                 shards,
                 digest,
-            } => listed(&mut self.streams, stream)?.on_want(core, from, segment, shards, digest),
+            } => trusting(&mut self.streams, stream, from)?
+                .on_want(core, from, segment, shards, digest),
             Notice::Have {
                 stream,
                 segment,
                 shard,
-            } => listed(&mut self.streams, stream)?.on_have(core, from, segment, shard),
+            } => trusting(&mut self.streams, stream, from)?.on_have(core, from, segment, shard),
             Notice::Lazy { stream, slots } => {
-                listed(&mut self.streams, stream)?.on_lazy(from, slots);
+                trusting(&mut self.streams, stream, from)?.on_lazy(from, slots);
                 Ok(())
             }
             Notice::Eager { stream, slots } => {
-                listed(&mut self.streams, stream)?.on_eager(from, slots);
+                trusting(&mut self.streams, stream, from)?.on_eager(from, slots);
                 Ok(())
             }
-            Notice::Join { stream } => listed(&mut self.streams, stream)?.on_join(core, from),
+            Notice::Join { stream } => {
+                trusting(&mut self.streams, stream, from)?.on_join(core, from)
+            }
         }
     }
 }
@@ -265,4 +285,17 @@ fn listed(
     number: StreamNumber,
 ) -> Result<&mut Stream, Refusal> {
     streams.get_mut(&number).ok_or(Refusal::UnlistedPublisher)
+}
+
+/// The stream, unless it has no trust in the sender.
+fn trusting(
+    streams: &mut BTreeMap<StreamNumber, Stream>,
+    number: StreamNumber,
+    from: LinkId,
+) -> Result<&mut Stream, Refusal> {
+    let stream = listed(streams, number)?;
+    match stream.distrusts(from) {
+        true => Err(Refusal::Distrusted),
+        false => Ok(stream),
+    }
 }

@@ -7,7 +7,7 @@ use common::{World, id};
 use hamlet_overlay::{
     genesis::Parameters,
     identity::SimulatedAuthority,
-    io::{Cut, Event, Input, Output, Refusal, StopReason},
+    io::{Class, Cut, Event, Input, Output, Refusal, StopReason},
     message::{MAX_NOTICES, Message, Notice, Standing},
     peer::{Peer, Setup},
     set::Set64,
@@ -55,11 +55,13 @@ fn receive(world: &mut World, from: usize, to: usize, bytes: Vec<u8>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// Three of the peers send them; nobody has to deal with those any more, and all others go on.
     #[test]
     fn mutilated_and_replayed_frames_stop_nobody(
         changes in proptest::collection::vec((any::<u32>(), any::<u32>(), 0u8..6, any::<u8>()), 200),
     ) {
-        let (mut world, frames) = recorded(6);
+        let (mut world, mut frames) = recorded(6);
+        frames.retain(|(from, _, _)| *from >= 13);
         for (which, place, kind, value) in changes {
             let (from, to, frame) = &frames[which as usize % frames.len()];
             let mut bytes = joined(frame);
@@ -76,10 +78,91 @@ proptest! {
         }
         world.publish(6, 8_000);
         world.run_for(Duration::from_secs(3));
-        for number in 0..16 {
+        for number in 0..13 {
             prop_assert_eq!(world.delivered[number].len(), 12, "peer {}", number);
         }
     }
+}
+
+#[test]
+fn who_gave_something_false_is_dealt_with_no_more() {
+    let (mut world, frames) = recorded(2);
+    let shard = |(_, _, frame): &&(usize, usize, Frame)| {
+        matches!(
+            Message::decode(frame),
+            Ok((Message::Shard { segment: 1, .. }, _))
+        )
+    };
+    let (from, to, frame) = frames.iter().find(shard).unwrap();
+    let mut spoilt = joined(frame);
+    *spoilt.last_mut().unwrap() ^= 1;
+    receive(&mut world, *from, *to, spoilt);
+    receive(&mut world, *from, *to, joined(frame));
+    let peer = world.peers[*to].as_ref().unwrap();
+    let refused = &peer.report().refused_from[&id(*from)];
+    assert_eq!(refused.get(&Refusal::Mismatch), Some(&1));
+    assert_eq!(refused.get(&Refusal::Distrusted), Some(&1));
+    // Nothing is owed to it either.
+    let sent = Rc::new(RefCell::new(0));
+    let (count, liar, victim) = (sent.clone(), *from, *to);
+    world.filter = Box::new(move |from, to, class, _| {
+        *count.borrow_mut() += usize::from(from == victim && to == liar && class == Class::Live);
+        true
+    });
+    world.publish(4, 8_000);
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(sent.take(), 0);
+    assert_eq!(world.delivered[*to].len(), 6, "others make up for it");
+}
+
+#[test]
+fn requests_before_their_time_are_answered_for_their_own_segment_only() {
+    let mut world = World::new(16, Parameters::for_peers(16));
+    let answered = Rc::new(RefCell::new(Vec::<(usize, u64)>::new()));
+    let record = answered.clone();
+    world.filter = Box::new(move |from, to, _, frame| {
+        if from == 1
+            && let Ok((Message::Shard { segment, .. }, _)) = Message::decode(frame)
+        {
+            record.borrow_mut().push((to, segment));
+        }
+        true
+    });
+    // The stream begins with segment 3.
+    world.kill(0);
+    world.start(0, 3);
+    world.run_for(Duration::from_millis(500));
+    let epoch = world.peers[1]
+        .as_ref()
+        .unwrap()
+        .view()
+        .epochs()
+        .last()
+        .unwrap()
+        .clone();
+    let fellow = (2..16)
+        .find(|&number| epoch.own.place(id(number)).is_some())
+        .unwrap();
+    let want = Notice::Want {
+        stream: 0,
+        segment: 0,
+        shards: Set64::below(8),
+        digest: false,
+    };
+    receive(
+        &mut world,
+        fellow,
+        1,
+        joined(&Message::Notices(vec![want]).frame()),
+    );
+    world.publish(1, 8_000);
+    world.run_for(Duration::from_secs(1));
+    let given = answered
+        .borrow()
+        .iter()
+        .filter(|(to, _)| *to == fellow)
+        .count();
+    assert!(given < 8, "{given} shards of another segment");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::{
 };
 use hamlet_overlay::{
     hash::Hash,
+    identity::PeerId,
     io::{Class, Refusal},
     time::Time,
     view::Cluster,
@@ -81,6 +82,16 @@ pub struct Figures {
     pub refused: BTreeMap<Refusal, u64>,
     /// The clusters whose honest receivers got least on time, at most [`WORST_CLUSTERS`]; none if all did.
     pub worst_clusters: Vec<ClusterFigures>,
+    /// Segments restored within the deadline at the receiver that got fewest of them in time.
+    pub on_time_ratio_worst_peer: f64,
+    /// What one receiver in a hundred hands to the transport at least.
+    pub upload_ratio_p99: f64,
+    /// Bytes that are neither shards nor digests nor notices, a second; the mean of the honest.
+    pub control_bytes_per_peer_per_s: f64,
+    /// The share of clusters of which adversaries are half or more.
+    pub captured_cluster_share: f64,
+    /// Peers that were put out; nobody is, while membership is that of the founding.
+    pub evicted: Evicted,
     /// The seed of the world.
     pub seed: u64,
     /// Events that happened.
@@ -89,6 +100,15 @@ pub struct Figures {
     pub invariant_violations: u64,
     /// BLAKE3 over all events.
     pub trace_hash: String,
+}
+
+/// Peers that were put out of the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Evicted {
+    /// Rightly.
+    pub byzantine: usize,
+    /// Wrongly.
+    pub honest: usize,
 }
 
 /// How many of the worst clusters are named.
@@ -177,7 +197,11 @@ impl Account<'_> {
             ratio(bytes, stream_bytes) / honest.len().max(1) as f64
         };
         let part = |class: Class| mean(&|sent| sent.of(class));
-        let most = receivers.iter().map(|&peer| sent[peer].total()).max();
+        let mut totals: Vec<u64> = receivers.iter().map(|&peer| sent[peer].total()).collect();
+        totals.sort_unstable();
+        let most = totals.last().copied();
+        let p99 = totals.get((totals.len() * 99).div_ceil(100).saturating_sub(1));
+        let seconds = self.now.since(Time::ZERO).as_secs_f64();
 
         Figures {
             peers: settings.peers,
@@ -214,6 +238,14 @@ impl Account<'_> {
             latency_ms: latency(&segments, owed),
             refused: self.refused,
             worst_clusters: worst_clusters(scene, &segments),
+            on_time_ratio_worst_peer: on_time_at_worst(&segments, &receivers),
+            upload_ratio_p99: ratio(p99.copied().unwrap_or_default(), stream_bytes),
+            control_bytes_per_peer_per_s: match seconds > 0.0 {
+                true => part(Class::Control) * stream_bytes as f64 / seconds,
+                false => 0.0,
+            },
+            captured_cluster_share: captured(scene),
+            evicted: Evicted::default(),
             seed: settings.seed,
             events: self.events,
             invariant_violations: self.violations,
@@ -240,6 +272,35 @@ impl Share<'_> {
     fn owes(&self, peer: usize) -> bool {
         self.owed.binary_search(&peer).is_ok()
     }
+}
+
+/// The share of the segments owed to it that the receiver restored on time who got fewest so.
+fn on_time_at_worst(segments: &[Share], receivers: &[usize]) -> f64 {
+    let of = |&peer: &usize| {
+        let owed = segments.iter().filter(|segment| segment.owes(peer));
+        let on_time = owed
+            .clone()
+            .filter(|segment| segment.arrivals.was_on_time(peer));
+        let owed = owed.count() as u64;
+        (owed > 0).then(|| ratio(on_time.count() as u64, owed))
+    };
+    let all = receivers.iter().filter_map(of);
+    all.min_by(f64::total_cmp).unwrap_or(0.0)
+}
+
+/// The share of clusters of which adversaries are half or more.
+fn captured(scene: &Scene) -> f64 {
+    let clusters = scene.network.clusters();
+    let is_byzantine = |id: &&PeerId| {
+        let index = scene.directory.index(**id);
+        index.is_some_and(|peer| scene.byzantine[peer])
+    };
+    let is_captured = |cluster: &&Cluster| {
+        let members = cluster.members();
+        members.iter().filter(is_byzantine).count() * 2 >= members.len()
+    };
+    let captured = clusters.iter().filter(is_captured).count();
+    ratio(captured as u64, clusters.len() as u64)
 }
 
 fn worst_clusters(scene: &Scene, segments: &[Share]) -> Vec<ClusterFigures> {

@@ -44,6 +44,8 @@ pub mod world;
 pub mod wrong;
 
 pub use figures::Figures;
+#[cfg(feature = "ablation")]
+pub use hamlet_overlay::ablation::Mechanism;
 pub use hamlet_overlay::{genesis::Parameters, time::Time};
 pub use settings::Settings;
 pub use world::World;

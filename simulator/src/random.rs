@@ -44,6 +44,8 @@ pub enum Purpose {
     Machine,
     /// Everything in a torture of agreement.
     Torture,
+    /// What a hunt for the worst adversaries tries.
+    Hunt,
 }
 
 /// The random numbers of one world that serve one purpose.

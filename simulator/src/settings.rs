@@ -1,7 +1,13 @@
 //! What a world is made from. Everything that happens in it follows from these values.
 
-use crate::{churn::Churn, machines::MachineFault, wrong::Wrong};
+use crate::{
+    behaviour::Conduct,
+    churn::Churn,
+    machines::MachineFault,
+    wrong::{self, Wrong, field},
+};
 use hamlet_overlay::genesis::{GenesisError, Parameters};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use crate::links::LinkSettings;
@@ -19,10 +25,8 @@ pub struct Settings {
     pub bits_per_s: u64,
     /// For how long the source publishes.
     pub publishing: Duration,
-    /// The share of Byzantine peers, drawn among all but the source.
-    pub byzantine: f64,
-    /// What the Byzantine peers do.
-    pub behaviour: BehaviourKind,
+    /// The Byzantine peers.
+    pub adversaries: Vec<Adversaries>,
     /// How statements are signed.
     pub signatures: Signatures,
     /// What links are like.
@@ -34,18 +38,50 @@ pub struct Settings {
     /// Whether every peer computes everything itself. If not, equal computations over the same shards are
     /// done [once for all](crate::memo); nothing else changes.
     pub verify_all: bool,
+    /// The mechanism that all peers lack, if any.
+    #[cfg(feature = "ablation")]
+    pub without: Option<hamlet_overlay::ablation::Mechanism>,
 }
 
-/// What Byzantine peers do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BehaviourKind {
-    /// They follow the protocol.
-    Honest,
-    /// They [give nothing](crate::behaviour::Withhold), and ask for no more than they lack.
-    Withholding,
-    /// They [give nothing](crate::behaviour::Withhold) and [ask for everything](crate::behaviour::Beg).
-    Silent,
+/// Byzantine peers that do the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adversaries {
+    /// Their share of all peers, drawn among all but the source.
+    pub share: f64,
+    /// What they do.
+    pub behavior: Conduct,
+    /// From when on, in seconds from the first segment. Before that they follow the protocol.
+    #[serde(default)]
+    pub from_s: f64,
+    /// Until when, in seconds from the first segment; if not given, for the rest of the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_s: Option<f64>,
 }
+
+impl Adversaries {
+    /// A share of the peers that does this all the time.
+    pub fn new(share: f64, behavior: Conduct) -> Adversaries {
+        Adversaries {
+            share,
+            behavior,
+            from_s: 0.0,
+            until_s: None,
+        }
+    }
+
+    fn check(&self, at: &str) -> Result<(), Wrong> {
+        wrong::share(field(at, "share"), self.share)?;
+        wrong::within(field(at, "from_s"), self.from_s, 0.0, DAY_S)?;
+        match self.until_s {
+            Some(until_s) => wrong::within(field(at, "until_s"), until_s, self.from_s, DAY_S),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A day, in seconds.
+const DAY_S: f64 = 86_400.0;
 
 /// How statements are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,13 +131,14 @@ impl Settings {
             },
             bits_per_s: 1_000_000,
             publishing,
-            byzantine: 0.0,
-            behaviour: BehaviourKind::Silent,
+            adversaries: Vec::new(),
             signatures: Signatures::for_peers(peers),
             links: LinkSettings::default(),
             churn: Churn::default(),
             machines: Vec::new(),
             verify_all: false,
+            #[cfg(feature = "ablation")]
+            without: None,
         }
     }
 
@@ -116,10 +153,21 @@ impl Settings {
         (bits / 8) as usize
     }
 
-    /// How many peers are Byzantine.
-    pub fn byzantine_peers(&self) -> usize {
+    /// The share of Byzantine peers.
+    pub fn byzantine(&self) -> f64 {
+        self.adversaries.iter().map(|some| some.share).sum()
+    }
+
+    /// How many peers the first so many kinds of [`Settings::adversaries`] are together.
+    pub(crate) fn byzantine_peers(&self, kinds: usize) -> usize {
         let others = self.peers.saturating_sub(1);
-        ((self.peers as f64 * self.byzantine).round() as usize).min(others)
+        let share: f64 = self
+            .adversaries
+            .iter()
+            .take(kinds)
+            .map(|some| some.share)
+            .sum();
+        ((self.peers as f64 * share).round() as usize).min(others)
     }
 }
 
@@ -150,11 +198,21 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Checks that there can be a world of these settings, but for its network.
+    ///
+    /// # Errors
+    /// What is wrong, with the field.
+    pub fn check(&self) -> Result<(), SettingsError> {
         if self.peers < 2 {
             return Err(SettingsError::TooFewPeers);
         }
-        for (what, share) in [("the share of Byzantine peers", self.byzantine)] {
+        for (number, some) in self.adversaries.iter().enumerate() {
+            some.check(&format!("adversaries[{number}]"))?;
+        }
+        for (what, share) in [(
+            "the share of Byzantine peers, of all kinds together,",
+            self.byzantine(),
+        )] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(SettingsError::Share { what });
             }

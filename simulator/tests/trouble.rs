@@ -2,8 +2,13 @@
 //! run.
 
 use hamlet_simulator::{
-    Settings, World, churn::Churn, links::LinkSettings, machines::MachineFault,
-    settings::Signatures, targets::Targets,
+    Settings, World,
+    behaviour::{Conduct, Kind},
+    churn::Churn,
+    links::LinkSettings,
+    machines::MachineFault,
+    settings::{Adversaries, Signatures},
+    targets::Targets,
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -92,7 +97,7 @@ fn settings(verify_all: bool) -> Settings {
     Settings {
         seed: 11,
         bits_per_s: 200_000,
-        byzantine: 0.1,
+        adversaries: vec![Adversaries::new(0.1, Conduct::only(Kind::Silent))],
         signatures: Signatures::Simulated,
         links,
         churn,

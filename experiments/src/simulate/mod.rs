@@ -4,17 +4,23 @@ mod arguments;
 mod results;
 mod runner;
 mod table;
-mod units;
 
 pub use arguments::Arguments;
+pub use results::Run;
+pub use runner::{Threads, run_one};
 
-use crate::{Outcome, interrupt, json, process};
-use std::{io, path::Path, process::ExitCode};
+use crate::{Outcome, interrupt, json, process, scenario};
+use std::{env, io, path::Path, process::ExitCode};
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Outcome {
+    if arguments.world.lists_presets() {
+        print!("{}", scenario::presets());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let scenario = arguments.world.scenario()?;
     interrupt::listen()?;
-    let runs = runner::run(&arguments)?;
+    let runs = runner::run(&scenario, arguments.threads())?;
     let on_stdout = arguments.json.as_deref() == Some(Path::new("-"));
     if !on_stdout {
         table::print(io::stdout().lock(), &runs)?;
@@ -28,7 +34,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         for violation in &run.violations {
             eprintln!("{violation}");
         }
-        eprintln!("replay it by: {}", arguments.replay(run.figures.seed));
+        eprintln!(
+            "replay it by: {}",
+            arguments::replay(env::args(), run.figures.seed)
+        );
     }
     Ok(match (interrupt::asked(), broken) {
         (true, _) => {

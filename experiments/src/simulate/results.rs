@@ -3,7 +3,6 @@
 use hamlet_simulator::{Figures, invariant::Violation};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::time::Duration;
 
 /// The figures of one world, and what they took.
 #[derive(Clone, Serialize)]
@@ -11,6 +10,10 @@ pub struct Run {
     /// What follows from the settings.
     #[serde(flatten)]
     pub figures: Figures,
+    /// What the adversaries do.
+    pub behavior: String,
+    /// The share of the peers that leave in a minute.
+    pub churn_per_minute: f64,
     /// How long the run took, in seconds.
     pub wall_seconds: f64,
     /// The processor time that it took, in seconds; less than `wall_seconds` on a busy machine.
@@ -22,32 +25,20 @@ pub struct Run {
     pub violations: Vec<Violation>,
 }
 
-impl Run {
-    /// A run that streamed for `streamed` and took `wall`.
-    pub fn new(
-        figures: Figures,
-        violations: Vec<Violation>,
-        streamed: Duration,
-        wall: Duration,
-        cpu: Option<Duration>,
-    ) -> Run {
-        Run {
-            figures,
-            wall_seconds: wall.as_secs_f64(),
-            cpu_seconds: cpu.map(|time| time.as_secs_f64()),
-            sim_seconds_per_wall_second: streamed.as_secs_f64() / wall.as_secs_f64().max(1e-9),
-            violations,
-        }
-    }
-}
-
 /// Whether a higher value of a figure is the worse one; `None` for those that are not good or bad.
 fn higher_is_worse(figure: &str) -> Option<bool> {
     match figure {
-        "delivered_ratio" | "on_time_ratio" | "sim_seconds_per_wall_second" => Some(false),
+        "delivered_ratio"
+        | "on_time_ratio"
+        | "on_time_ratio_worst_peer"
+        | "sim_seconds_per_wall_second" => Some(false),
         "repaired_ratio"
         | "upload_ratio_mean"
         | "upload_ratio_max"
+        | "upload_ratio_p99"
+        | "control_bytes_per_peer_per_s"
+        | "handshakes_per_peer_per_min"
+        | "captured_cluster_share"
         | "source_upload_ratio"
         | "live_ratio"
         | "digest_ratio"
@@ -112,6 +103,14 @@ fn summarise(runs: &[Value]) -> Map<String, Value> {
                 }
                 summary.insert(name.clone(), sums.into());
             }
+            "evicted" => {
+                let mut sums = Map::new();
+                for kind in ["byzantine", "honest"] {
+                    let sum: u64 = values.iter().filter_map(|value| value[kind].as_u64()).sum();
+                    sums.insert(kind.to_owned(), sum.into());
+                }
+                summary.insert(name.clone(), sums.into());
+            }
             "invariant_violations" | "events" => {
                 let sum: u64 = values.iter().filter_map(|value| value.as_u64()).sum();
                 summary.insert(name.clone(), sum.into());
@@ -164,13 +163,62 @@ fn worst_value(figure: &str, values: &[&Value], seeds: &[&Value]) -> Option<(Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{scenario::Scenario, trial};
     use serde_json::json;
+
+    #[test]
+    fn every_figure_has_its_name() {
+        let scenario = Scenario {
+            peers: 16,
+            seconds: 1.0,
+            adversaries: vec![hamlet_simulator::settings::Adversaries::new(
+                0.1,
+                "late:100".parse().unwrap(),
+            )],
+            ..Scenario::default()
+        };
+        let run = trial::run(&scenario, 3).unwrap();
+        let results = to_json(&[run], 1).unwrap();
+        for name in [
+            "peers",
+            "clusters",
+            "byzantine",
+            "behavior",
+            "churn_per_minute",
+            "seconds",
+            "seed",
+            "delivered_ratio",
+            "on_time_ratio",
+            "on_time_ratio_worst_peer",
+            "upload_ratio_mean",
+            "upload_ratio_p99",
+            "source_upload_ratio",
+            "digest_ratio",
+            "notice_ratio",
+            "pull_ratio",
+            "control_bytes_per_peer_per_s",
+            "connections_per_peer",
+            "latency_ms",
+            "captured_cluster_share",
+            "evicted",
+            "invariant_violations",
+            "events",
+            "wall_seconds",
+            "sim_seconds_per_wall_second",
+            "peak_rss_bytes",
+            "trace_hash",
+        ] {
+            assert!(!results[name].is_null(), "{name}");
+        }
+        assert_eq!(results["behavior"], "late:100");
+        assert_eq!(results["byzantine"], 2);
+    }
 
     #[test]
     fn several_runs_give_means_and_the_worst_with_its_seed() {
         let run = |seed: u64, on_time: f64, p99: Value| {
             json!({
-                "seed": seed, "on_time_ratio": on_time, "upload_ratio_mean": 1.0, "bytes_identical": seed != 2,
+                "seed": seed, "on_time_ratio": on_time, "evicted": { "byzantine": 1, "honest": 0 }, "behavior": "silent", "upload_ratio_mean": 1.0, "bytes_identical": seed != 2,
                 "worst_clusters": [], "latency_ms": { "p50": 1.0, "p99": p99, "max": 3.0 }, "refused": { "duplicate": seed }, "peers": 9,
             })
         };
@@ -193,6 +241,8 @@ mod tests {
         assert_eq!(summary["latency_ms"]["p50"], 1.0);
         assert_eq!(summary["refused"]["duplicate"], 6);
         assert_eq!(summary["bytes_identical"], false);
+        assert_eq!(summary["evicted"], json!({ "byzantine": 3, "honest": 0 }));
+        assert_eq!(summary["behavior"], "silent");
         assert_eq!(summary["peers"], 9);
         assert_eq!(summary["seeds"], json!([1, 2, 3]));
     }

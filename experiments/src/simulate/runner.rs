@@ -1,7 +1,7 @@
 //! Runs worlds side by side, one thread each or what each can have, and shows how far they are.
 
-use super::{arguments::Arguments, results::Run};
-use crate::{interrupt, process};
+use super::results::Run;
+use crate::{interrupt, process, scenario::Scenario};
 use hamlet_simulator::{Settings, Time, World, settings::SettingsError};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -16,24 +16,49 @@ use std::{
 /// How much of a world runs between two looks at the progress bar and at Ctrl-C.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// The threads of one world, and how to read the processor time that they use.
+#[derive(Clone, Copy)]
+pub struct Threads {
+    count: usize,
+    cpu_time: fn() -> Option<Duration>,
+}
+
+impl Threads {
+    /// The calling thread alone.
+    pub const ONE: Threads = Threads {
+        count: 1,
+        cpu_time: process::thread_cpu_time,
+    };
+
+    /// So many for each of some worlds side by side.
+    fn each(count: usize, worlds: usize) -> Threads {
+        match (worlds, count) {
+            (_, 1) => Threads::ONE,
+            (1, _) => Threads {
+                count,
+                cpu_time: process::cpu_time,
+            },
+            _ => Threads {
+                count,
+                cpu_time: || None,
+            },
+        }
+    }
+}
+
 /// Runs the worlds of all seeds, in the order of the seeds. After Ctrl-C those that began end early.
-pub fn run(arguments: &Arguments) -> Result<Vec<Run>, SettingsError> {
-    let seeds = arguments.seeds();
-    let progress = progress_bar(arguments, seeds.len());
+pub fn run(scenario: &Scenario, threads: usize) -> Result<Vec<Run>, SettingsError> {
+    let seeds: Vec<u64> = scenario.seeds.iter().collect();
+    let progress = progress_bar(scenario, seeds.len());
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
-    let side_by_side = arguments.threads().min(seeds.len());
-    let threads = arguments.threads() / side_by_side;
-    let cpu_time = match (side_by_side, threads) {
-        (_, 1) => process::thread_cpu_time,
-        (1, _) => process::cpu_time,
-        _ => || None,
-    };
+    let side_by_side = threads.min(seeds.len());
+    let threads = Threads::each(threads / side_by_side, side_by_side);
     let work = || {
         while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed))
             && !interrupt::asked()
         {
-            let run = run_one(arguments.settings(seed), threads, cpu_time, &progress);
+            let run = run_one(scenario, seed, threads, &progress);
             let failed = run.is_err();
             done.lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -56,14 +81,16 @@ pub fn run(arguments: &Arguments) -> Result<Vec<Run>, SettingsError> {
     Ok(runs)
 }
 
-fn run_one(
-    settings: Settings,
-    threads: usize,
-    cpu_time: fn() -> Option<Duration>,
+/// Runs the world of one seed, and shows how far it is. After Ctrl-C it ends early.
+pub fn run_one(
+    scenario: &Scenario,
+    seed: u64,
+    threads: Threads,
     progress: &ProgressBar,
 ) -> Result<Run, SettingsError> {
+    let Threads { count, cpu_time } = threads;
     let (began, cpu_began) = (Instant::now(), cpu_time());
-    let mut world = World::with_threads(settings, threads)?;
+    let mut world = World::with_threads(scenario.settings(seed), count)?;
     let end = world.end();
     while world.now() < end && !interrupt::asked() {
         let from = world.now();
@@ -77,12 +104,22 @@ fn run_one(
     let publishing = world.now().since(Time::ZERO + Settings::WARM_UP);
     let streamed = publishing.min(world.settings().publishing);
     let figures = world.figures();
-    Ok(Run::new(figures, violations, streamed, wall, cpu))
+    let behavior = scenario.behavior();
+    let churn_per_minute = scenario.churn_per_minute();
+    Ok(Run {
+        figures,
+        behavior,
+        churn_per_minute,
+        wall_seconds: wall.as_secs_f64(),
+        cpu_seconds: cpu.map(|time| time.as_secs_f64()),
+        sim_seconds_per_wall_second: streamed.as_secs_f64() / wall.as_secs_f64().max(1e-9),
+        violations,
+    })
 }
 
-fn progress_bar(arguments: &Arguments, worlds: usize) -> ProgressBar {
-    let settings = arguments.settings(0);
-    let one = Settings::WARM_UP + settings.publishing + Settings::DRAIN;
+fn progress_bar(scenario: &Scenario, worlds: usize) -> ProgressBar {
+    let publishing = Duration::from_secs_f64(scenario.seconds);
+    let one = Settings::WARM_UP + publishing + Settings::DRAIN;
     let progress = ProgressBar::new(one.as_millis() as u64 * worlds as u64);
     let template = "{wide_bar} {percent} %, {eta} left";
     // A fixed template that is known to be right; without it the default is shown.

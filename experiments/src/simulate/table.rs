@@ -11,9 +11,15 @@ struct Line {
     higher_is_worse: bool,
 }
 
-const LINES: [Line; 15] = [
+const LINES: [Line; 17] = [
     line("delivered", |run| run.figures.delivered_ratio, 5, false),
     line("on time", |run| run.figures.on_time_ratio, 5, false),
+    line(
+        "  at the worst peer",
+        |run| run.figures.on_time_ratio_worst_peer,
+        5,
+        false,
+    ),
     line("repaired", |run| run.figures.repaired_ratio, 5, true),
     line(
         "latency p50, ms",
@@ -51,6 +57,12 @@ const LINES: [Line; 15] = [
     line(
         "upload of the busiest",
         |run| run.figures.upload_ratio_max,
+        3,
+        true,
+    ),
+    line(
+        "captured clusters",
+        |run| run.figures.captured_cluster_share,
         3,
         true,
     ),
@@ -100,9 +112,10 @@ pub fn print(mut to: impl Write, runs: &[Run]) -> io::Result<()> {
     let of = &first.figures;
     writeln!(
         to,
-        "{} peers ({} Byzantine) in {} clusters of {} to {}, h = {}, n = {}, k = {}; {} segments, {} bytes",
+        "{} peers ({} Byzantine: {}) in {} clusters of {} to {}, h = {}, n = {}, k = {}; {} segments, {} bytes",
         of.peers,
         of.byzantine,
+        first.behavior,
         of.clusters,
         of.g_min,
         of.g_max,

@@ -2,6 +2,7 @@
 
 use super::{Stream, receive::GRACE};
 use crate::{
+    ablation::Mechanism,
     core::Core,
     io::{Event, Refusal, StopReason},
     set::ShardSet,
@@ -16,8 +17,12 @@ impl Stream {
         };
         segment.list_overdue = None;
         let (verified, forgers) = segment.check_held(&*core.work);
-        for link in forgers {
+        for &link in &forgers {
             core.refuse_link(link, Refusal::Mismatch);
+            self.distrust(core, link);
+        }
+        if !forgers.is_empty() {
+            self.chase_at(number, core.now + super::SHORT_OF_RELAYS);
         }
         self.carry(core, number);
         // Own shards that came with a path may go across with the list now.
@@ -65,7 +70,8 @@ impl Stream {
                 .map(|at| at.since(segment.first_seen) * 5 / 4),
             false => Some(after),
         };
-        segment.fill_across_at = (!own.is_empty()).then_some(fill_at);
+        let fills = !core.ablated.lacks(Mechanism::FillingIn);
+        segment.fill_across_at = (fills && !own.is_empty()).then_some(fill_at);
         self.wake_at(fill_at);
         self.report.restored += 1;
         self.report.repaired += u64::from(repaired);
@@ -78,7 +84,7 @@ impl Stream {
             after,
             repaired,
         });
-        for shard in own.union(imports).iter() {
+        for shard in own.union(imports).iter().filter(|_| fills) {
             self.relay_inside(core, number, shard);
         }
         self.answer_waiting(core, number);

@@ -4,11 +4,14 @@
 //!   in time or not. The note is a smoothed share of misses.
 //! * **G2** A slot that missed three in a row from a clean record is called silent; its relay owes this
 //!   peer nothing then, and later shards are owed instead (D2).
-//! * **G3** A silent slot is tried again after a pause that doubles from 4 s to 64 s. While it is on trial
-//!   one shard more than needed is asked for, so that the trial costs bytes and not time.
+//!   So is one that misses more than a fifth of late: who gives now and then is not to be relied on.
+//! * **G3** A silent slot is tried again after a pause that doubles from 4 s to 64 s, until it has become
+//!   reliable. While it is on trial one shard more than needed is asked for, so that the trial costs bytes and
+//!   not time.
 //! * **G4** When segments often have to be repaired although nobody new is silent (loss, jitter), a reserve
 //!   of one or two shards is asked for in advance.
 //! * **G5** A newcomer knows nobody: until it has judged [`FIRST`] segments it asks for a larger reserve.
+//! * **G6** The slots of a peer that gave something false are silent for the rest of the epoch.
 
 use super::standing::reserve_max;
 use crate::{
@@ -27,6 +30,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(64);
 const WHOLE: u16 = 1024;
 /// Above this share of misses a slot is silent: reached by three misses from zero.
 const SILENT: u16 = WHOLE * 6 / 10;
+/// Above this share of misses over a longer time it is, too.
+const UNRELIABLE: u16 = WHOLE / 5;
 /// Above these shares of repaired segments one shard, or two, are wanted in reserve.
 const STRAIN: [u16; 2] = [WHOLE / 16, WHOLE / 4];
 
@@ -46,8 +51,10 @@ pub(crate) struct Givers {
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// The smoothed share of misses.
+    /// The smoothed share of misses, of the last three or so.
     misses: u16,
+    /// The same, of the last sixteen or so.
+    misses_long: u16,
     /// When it last gave anything, in time or not.
     gave: Option<Time>,
     /// When a silent slot is tried again.
@@ -59,6 +66,7 @@ impl Givers {
     pub fn new(k: u8, n: u8) -> Givers {
         let slot = Slot {
             misses: 0,
+            misses_long: 0,
             gave: None,
             retry: Time::ZERO,
             pause: PAUSE_MIN,
@@ -127,18 +135,21 @@ impl Givers {
         };
         if gave {
             record.misses -= record.misses / 3;
-            if self.on_trial.remove(slot) {
+            record.misses_long -= record.misses_long / 16;
+            self.on_trial.remove(slot);
+            if record.misses_long <= UNRELIABLE {
                 record.pause = PAUSE_MIN;
             }
             return;
         }
         record.misses += (WHOLE - record.misses) / 3;
+        record.misses_long += (WHOLE - record.misses_long) / 16;
+        let unreliable = record.misses_long > UNRELIABLE;
         // On trial one miss more is enough: the record was left just under the limit.
-        if record.misses > SILENT && self.silent.insert(slot) {
-            if self.on_trial.remove(slot) {
-                record.pause = (record.pause * 2).min(PAUSE_MAX);
-            }
+        if (record.misses > SILENT || unreliable) && self.silent.insert(slot) {
+            self.on_trial.remove(slot);
             record.retry = now + record.pause;
+            record.pause = (record.pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -173,12 +184,30 @@ impl Givers {
         retries.min().filter(|_| !full).unwrap_or(Time::NEVER)
     }
 
+    /// Counts on these slots no more: their holder gave something false (G6).
+    pub fn distrust(&mut self, slots: SlotSet) {
+        for slot in slots.iter() {
+            if let Some(record) = self.slots.get_mut(usize::from(slot)) {
+                *record = Slot {
+                    misses: WHOLE,
+                    misses_long: WHOLE,
+                    gave: None,
+                    retry: Time::NEVER,
+                    pause: PAUSE_MAX,
+                };
+            }
+        }
+        self.silent = self.silent.union(slots);
+        self.on_trial = self.on_trial.without(slots);
+    }
+
     /// Forgets what is known of these slots: their holder is new or came back.
     pub fn forget(&mut self, slots: SlotSet) {
         for slot in slots.iter() {
             if let Some(record) = self.slots.get_mut(usize::from(slot)) {
                 *record = Slot {
                     misses: 0,
+                    misses_long: 0,
                     gave: None,
                     retry: Time::ZERO,
                     pause: PAUSE_MIN,
@@ -255,6 +284,36 @@ mod tests {
             givers.note(1, segment % 50 != 0, at(segment / 4));
             assert!(givers.silent().is_empty());
         }
+    }
+
+    #[test]
+    fn who_gives_now_and_then_is_not_relied_on() {
+        for every in 2..=4 {
+            let mut givers = experienced();
+            let mut relied_on = 0;
+            for segment in 0..400u64 {
+                givers.try_again(at(segment / 4));
+                if !givers.silent().contains(3) {
+                    relied_on += 1;
+                    givers.note(3, segment % every == 0, at(segment / 4));
+                }
+            }
+            assert!(relied_on < 40, "every {every}th: {relied_on}");
+        }
+    }
+
+    #[test]
+    fn who_becomes_reliable_is_forgiven() {
+        let mut givers = experienced();
+        for segment in 0..20u64 {
+            givers.note(3, segment % 2 == 0, at(0));
+        }
+        givers.try_again(at(4));
+        for _ in 0..16 {
+            givers.note(3, true, at(5));
+        }
+        givers.note(3, false, at(6));
+        assert!(givers.silent().is_empty());
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(super) struct LinkState {
     pub told_lazy: SlotSet,
     /// When it may ask for the past again.
     pub join_after: Time,
+    /// Whether it gave something false (G6).
+    pub distrusted: bool,
 }
 
 impl LinkState {
@@ -51,6 +53,7 @@ impl Stream {
                 lazy: SlotSet::EMPTY,
                 told_lazy: SlotSet::EMPTY,
                 join_after: Time::ZERO,
+                distrusted: false,
             };
             self.links.resize(link + 1, new);
         }
@@ -66,15 +69,43 @@ impl Stream {
         if !deal.fellows.contains(&link) {
             return;
         }
-        if connected {
-            let slots = (0..self.n)
-                .filter(|&slot| deal.holders[usize::from(slot)] == Some(link))
-                .collect();
-            self.givers.forget(slots);
+        if connected && !self.distrusts(link) {
+            self.givers.forget(deal.slots_of(link));
             if let Some((standing, _)) = self.told {
                 core.notify(link, self.standing_notice(core, standing));
             }
             self.join(core, link);
+        }
+        self.tell_standing(core);
+    }
+
+    /// Whether a link gave something false of this stream.
+    pub fn distrusts(&self, link: LinkId) -> bool {
+        self.links.get(link).is_some_and(|state| state.distrusted)
+    }
+
+    /// Whether there is any use in asking a link.
+    pub(super) fn may_ask(&self, core: &Core, link: LinkId) -> bool {
+        core.links.connected(link) && !self.distrusts(link)
+    }
+
+    /// Has no dealings with a link any more in this stream: it gave what contradicts the source's signature, and
+    /// nobody honest hands on what he has not checked (G6).
+    pub fn distrust(&mut self, core: &mut Core, link: LinkId) {
+        if std::mem::replace(&mut self.link(link).distrusted, true) {
+            return;
+        }
+        self.givers.distrust(core.newest_deal().slots_of(link));
+        let mut waiting = Vec::new();
+        for (&number, segment) in self.window.range_mut(..SegmentNumber::MAX) {
+            let asked = segment.asks.len();
+            segment.asks.retain(|_, ask| ask.of != link);
+            if segment.asks.len() < asked && segment.chase_at.is_some() {
+                waiting.push(number);
+            }
+        }
+        for number in waiting {
+            self.chase_at(number, core.now);
         }
         self.tell_standing(core);
     }

@@ -266,6 +266,10 @@ impl Stream {
 
     pub fn follow_epoch(&mut self, core: &mut Core) {
         self.givers = Givers::new(self.k, self.n);
+        let deal = core.newest_deal();
+        for link in (0..self.links.len()).filter(|&link| self.links[link].distrusted) {
+            self.givers.distrust(deal.slots_of(link));
+        }
         for state in &mut self.links {
             (state.lazy, state.told_lazy) = (SlotSet::EMPTY, SlotSet::EMPTY);
         }

@@ -17,6 +17,7 @@ use super::{
     segment::{Ask, Segment},
 };
 use crate::{
+    ablation::Mechanism,
     core::Core,
     links::{Deal, LinkId},
     message::Notice,
@@ -181,7 +182,7 @@ impl Stream {
             return Some(link);
         }
         held_from
-            .filter(|&link| round <= 1 && core.links.connected(link))
+            .filter(|&link| round <= 1 && self.may_ask(core, link))
             .or_else(|| self.best(core, &deal.fellows, turn))
             .or_else(|| self.best(core, &deal.outward, turn))
     }
@@ -227,7 +228,7 @@ impl Stream {
         let mut relays: Vec<(u8, u8, LinkId)> = spare
             .iter()
             .filter_map(|shard| Some((shard, deal.holders[usize::from(rotation.slot(shard))]?)))
-            .filter(|&(shard, link)| core.links.connected(link) && !segment.asked(link, shard))
+            .filter(|&(shard, link)| self.may_ask(core, link) && !segment.asked(link, shard))
             .map(|(shard, link)| (self.unanswered(link), shard, link))
             .collect();
         relays.sort_unstable();
@@ -289,7 +290,7 @@ impl Stream {
     fn substitute(&self, core: &Core, number: SegmentNumber, shard: u8) -> Option<Substitute> {
         let segment = self.window.get(&number)?;
         let silent = self.no_givers(&segment.deal);
-        let may = |link: LinkId| core.links.connected(link) && !segment.asked(link, shard);
+        let may = |link: LinkId| self.may_ask(core, link) && !segment.asked(link, shard);
         segment
             .rotation
             .substitutes(shard, silent)
@@ -321,11 +322,14 @@ impl Stream {
         round: u8,
         chosen: &[(u8, LinkId)],
     ) -> Option<LinkId> {
+        if core.ablated.lacks(Mechanism::PullFromNeighbours) {
+            return None;
+        }
         let turn = usize::from(shard) + usize::from(round);
         let asked = |link: LinkId| chosen.iter().filter(|&&(_, other)| other == link).count();
         (0..links.len())
             .map(|step| links[(turn + step) % links.len()])
-            .filter(|&link| core.links.connected(link))
+            .filter(|&link| self.may_ask(core, link))
             .min_by_key(|&link| {
                 let gave = self.links.get(link).is_some_and(|state| state.gave);
                 usize::from(self.unanswered(link)) + asked(link) + if gave { 0 } else { 2 }
@@ -336,7 +340,7 @@ impl Stream {
     fn best(&self, core: &Core, links: &[LinkId], turn: usize) -> Option<LinkId> {
         (0..links.len())
             .map(|step| links[(turn + step) % links.len()])
-            .filter(|&link| core.links.connected(link))
+            .filter(|&link| self.may_ask(core, link))
             .min_by_key(|&link| self.unanswered(link))
     }
 }

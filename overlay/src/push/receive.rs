@@ -44,14 +44,16 @@ impl Stream {
     ) -> Result<(), Refusal> {
         self.check_window(number)?;
         let given = self.check_owed(core, from, number, shard, bytes.len())?;
-        self.segment(core, number);
-        self.note_given(core, number, given);
         let segment = self.segment(core, number);
-        match segment.take(&*core.work, from, shard, bytes) {
+        let taken = segment.take(&*core.work, from, shard, bytes);
+        if taken == Taken::Mismatch {
+            return Err(Refusal::Mismatch);
+        }
+        self.note_given(core, number, given);
+        match taken {
             Taken::Verified => self.on_verified(core, number, ShardSet::one(shard)),
             Taken::Held => self.chase_list_if_due(core, number),
-            Taken::Duplicate => return Err(Refusal::Duplicate),
-            Taken::Mismatch => return Err(Refusal::Mismatch),
+            Taken::Duplicate | Taken::Mismatch => return Err(Refusal::Duplicate),
         }
         Ok(())
     }
@@ -68,12 +70,15 @@ impl Stream {
         let number = signed.header.segment;
         self.check_not_past(number)?;
         let given = self.check_owed(core, from, number, shard, bytes.len())?;
-        let again = self.note_given(core, number, given);
-        if self.window.get(&number).is_some_and(|segment| {
-            segment.have.contains(shard) && segment.signed() == Some(&signed)
-        }) {
+        let known = self.window.get_mut(&number);
+        if let Some(segment) = known
+            .filter(|segment| segment.have.contains(shard) && segment.signed() == Some(&signed))
+        {
+            if segment.shard(&*core.work, &core.coder, shard) != Some(bytes) {
+                return Err(Refusal::Mismatch);
+            }
             // What this peer restored itself makes nobody's gift superfluous.
-            if again {
+            if self.note_given(core, number, given) {
                 self.prune(core, from, given.slot);
             }
             return Err(Refusal::Duplicate);

@@ -1,7 +1,11 @@
 //! Relaying: a shard goes on as soon as it is verified, and requests are answered (P2, P3, P6).
 
-use super::{AHEAD, Stream, duty::LISTS};
+use super::{
+    AHEAD, Stream,
+    duty::{CARRIERS, LISTS},
+};
 use crate::{
+    ablation::Mechanism,
     core::Core,
     io::{Class, Refusal},
     links::LinkId,
@@ -80,12 +84,17 @@ impl Stream {
         class: Class,
         proven: bool,
     ) {
+        let links = &self.links;
+        let trusted = |link: LinkId| links.get(link).is_none_or(|state| !state.distrusted);
         let Some(segment) = self.window.get_mut(&number) else {
             return;
         };
         let mut lacking = Vec::with_capacity(to.len());
         for &link in to {
-            if core.links.connected(link) && !segment.exchange(link).has.contains(shard) {
+            if core.links.connected(link)
+                && trusted(link)
+                && !segment.exchange(link).has.contains(shard)
+            {
                 lacking.push(link);
             }
         }
@@ -136,11 +145,16 @@ impl Stream {
         if mine.is_empty() {
             return;
         }
+        let carriers = match core.ablated.lacks(Mechanism::SecondCarrier) {
+            true => 1,
+            false => CARRIERS,
+        };
         let owed = |link: LinkId| {
             let standing = self.standing_of(link, deal.epoch.own.epoch)?;
             Some(
                 !rotation
                     .lists(&standing, parity)
+                    .lowest(carriers)
                     .intersection(mine)
                     .is_empty(),
             )

@@ -206,7 +206,11 @@ impl Segment {
     /// Takes a shard that came without a proof.
     pub fn take(&mut self, work: &dyn Work, from: LinkId, shard: u8, bytes: Bytes) -> Taken {
         if self.have.contains(shard) {
-            return Taken::Duplicate;
+            let known = self.shards.get(usize::from(shard));
+            return match known.is_some_and(|known| known.as_ref() == Some(&bytes)) {
+                true => Taken::Duplicate,
+                false => Taken::Mismatch,
+            };
         }
         match self
             .leaves()
@@ -235,7 +239,7 @@ impl Segment {
     }
 
     /// Verifies what waited for the list: shards that fit it become verified, the senders of others are
-    /// returned.
+    /// returned, who gave nothing.
     pub fn check_held(&mut self, work: &dyn Work) -> (ShardSet, Vec<LinkId>) {
         let mut verified = ShardSet::EMPTY;
         let mut forgers = Vec::new();
@@ -244,7 +248,10 @@ impl Segment {
                 Taken::Verified => {
                     verified.insert(shard);
                 }
-                Taken::Mismatch => forgers.push(from),
+                Taken::Mismatch => {
+                    self.gave.remove(self.rotation.slot(shard));
+                    forgers.push(from);
+                }
                 Taken::Held | Taken::Duplicate => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{Stream, bucket::Bucket, rotation_of};
 use crate::{
+    ablation::Mechanism,
     core::Core,
     digest::{Digest, Header},
     hash::Hash,
@@ -54,7 +55,8 @@ impl Stream {
         self.own.next += 1;
         let deal = core.deal(self.number, number);
         // At the beginning nobody knows yet who gives, so everything is given out.
-        let missing = if number < self.own.first + LEARNING {
+        let all = core.ablated.lacks(Mechanism::ParityAdaptation);
+        let missing = if all || number < self.own.first + LEARNING {
             100
         } else {
             self.missing_share(&deal)
@@ -120,6 +122,9 @@ impl Stream {
                 // A source is no relay of its own stream, so its own slots have only neighbours.
                 _ => copies = 2,
             }
+            if core.ablated.lacks(Mechanism::SecondCopies) {
+                copies = 0;
+            }
             let neighbours = &deal.epoch.neighbours;
             // Always the same neighbour for a slot, so that its column keeps its shape.
             let turn = usize::from(slot);
@@ -168,9 +173,10 @@ impl Stream {
 }
 
 /// How much parity to give out when `missing` percent of the slots give nothing: what makes up for them in
-/// a cluster that is half as much worse off, and a reserve.
+/// a cluster that is half as much worse off, and a reserve. The reserve is for what comes without a warning, and
+/// costs little: inside a cluster parity goes only to those who lack it.
 fn parity_for(missing: u8, k: u8, n: u8) -> u8 {
-    let reserve = u32::from((n - k) / 8).max(1);
+    let reserve = u32::from((n - k) / 2).max(1);
     let (missing, k, n) = (u32::from(missing.min(99)), u32::from(k), u32::from(n));
     let lost = (k * missing).div_ceil(100 - missing);
     (lost + lost.div_ceil(2) + reserve).min(n - k) as u8
@@ -185,8 +191,8 @@ mod tests {
         let parity = |missing| parity_for(missing, 16, 32);
         assert_eq!(
             [parity(0), parity(10), parity(30), parity(60), parity(100)],
-            [2, 5, 13, 16, 16]
+            [8, 11, 16, 16, 16]
         );
-        assert_eq!(parity_for(0, 4, 8), 1);
+        assert_eq!(parity_for(0, 4, 8), 2);
     }
 }

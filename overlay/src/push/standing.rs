@@ -90,7 +90,8 @@ impl Stream {
     /// What a link wants of segments that an epoch governs. Slots that it calls silent are those of one
     /// epoch; of another epoch it has no complaints yet.
     pub(super) fn standing_of(&self, link: LinkId, epoch: u64) -> Option<Standing> {
-        let standings = self.links.get(link)?.standings;
+        let state = self.links.get(link).filter(|state| !state.distrusted)?;
+        let standings = state.standings;
         let exact = standings
             .iter()
             .flatten()

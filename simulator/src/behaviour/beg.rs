@@ -1,15 +1,13 @@
 //! Beggars: whatever they have, they say that they are short of all there is.
 
-use super::{Behaviour, Place};
+use super::{Behaviour, Heard, Place};
 use hamlet_overlay::{
-    identity::PeerId,
     io::{Class, Input, Output},
     message::{Message, Notice, Standing},
     set::{ShardSet, SlotSet},
     view::{SegmentNumber, StreamNumber},
     wire::Frame,
 };
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Says that it is short of all there is.
 ///
@@ -17,31 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// of it asks everybody for every shard, and once more when the next segment begins.
 #[derive(Default)]
 pub struct Beg {
-    connected: BTreeSet<PeerId>,
-    newest: BTreeMap<StreamNumber, SegmentNumber>,
+    heard: Heard,
 }
 
 impl Behaviour for Beg {
     fn input(&mut self, at: &Place, input: Input, outputs: &mut Vec<Output>) -> Option<Input> {
-        match &input {
-            Input::Connected(peer) => {
-                self.connected.insert(*peer);
-            }
-            Input::Disconnected(peer) => {
-                self.connected.remove(peer);
-            }
-            Input::Frame { frame, .. } => {
-                if let Some((stream, segment)) = subject(frame)
-                    && self
-                        .newest
-                        .get(&stream)
-                        .is_none_or(|&newest| segment > newest)
-                {
-                    self.newest.insert(stream, segment);
-                    outputs.push(self.beg(at, stream, segment));
-                }
-            }
-            _ => {}
+        if let Some((stream, segment)) = self.heard.hear(&input) {
+            outputs.push(self.beg(at, stream, segment));
         }
         Some(input)
     }
@@ -78,25 +58,12 @@ impl Beg {
         let notices = [segment.checked_sub(1), Some(segment)];
         let notices = notices.into_iter().flatten().map(want).collect();
         Output::Send {
-            to: self.connected.iter().copied().collect(),
+            to: self.heard.connected().collect(),
             frame: Message::Notices(notices).frame(),
             class: Class::Notice,
             stream: Some(stream),
             segment,
         }
-    }
-}
-
-/// The segment that a shard or a digest belongs to.
-fn subject(frame: &Frame) -> Option<(StreamNumber, SegmentNumber)> {
-    match Message::decode(frame).ok()?.0 {
-        Message::Shard {
-            stream, segment, ..
-        } => Some((stream, segment)),
-        Message::ProvenShard { signed, .. } | Message::Digest { signed, .. } => {
-            Some((signed.header.stream, signed.header.segment))
-        }
-        Message::Notices(_) | Message::Evidence(_) => None,
     }
 }
 

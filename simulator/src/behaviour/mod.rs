@@ -5,18 +5,39 @@
 //! change, drop or add any. Behaviours compose by [`Chain`].
 
 mod beg;
+mod conduct;
+mod flood;
+mod heard;
+mod late;
+mod mind;
+mod pollute;
+mod replay;
+mod satiate;
+mod schedule;
+mod slander;
+#[cfg(test)]
+mod tests;
 mod withhold;
 
 pub use beg::Beg;
+pub use conduct::{Conduct, Kind, ParseConductError};
+pub use flood::Flood;
+pub use late::Late;
+pub use mind::Mind;
+pub use pollute::Pollute;
+pub use replay::Replay;
+pub use satiate::Satiate;
+pub use schedule::{Rhythm, Schedule, Scheduled};
+pub use slander::Slander;
 pub use withhold::Withhold;
 
-use crate::settings::BehaviourKind;
 use hamlet_overlay::{
     identity::PeerId,
-    io::{Input, Output},
+    io::{Class, Input, Output},
     time::Time,
     view::View,
 };
+use heard::Heard;
 
 /// What a behaviour knows of its place.
 pub struct Place<'a> {
@@ -26,6 +47,8 @@ pub struct Place<'a> {
     pub me: PeerId,
     /// What its peer knows of the network.
     pub view: &'a View,
+    /// What it knows together with the other adversaries.
+    pub mind: &'a Mind,
 }
 
 /// What a Byzantine peer does differently. What is not overridden it does as an honest peer.
@@ -38,6 +61,11 @@ pub trait Behaviour: Send {
     /// Sees an output of the real peer, and puts into `outputs` what goes out in its stead.
     fn output(&mut self, _at: &Place, output: Output, outputs: &mut Vec<Output>) {
         outputs.push(output);
+    }
+
+    /// When it wants to see [`Input::Wake`] at the latest.
+    fn wake(&self) -> Time {
+        Time::NEVER
     }
 }
 
@@ -60,6 +88,11 @@ impl Behaviour for Chain {
     fn output(&mut self, at: &Place, output: Output, outputs: &mut Vec<Output>) {
         self.outward(0, at, output, outputs);
     }
+
+    fn wake(&self) -> Time {
+        let wakes = self.0.iter().map(|behaviour| behaviour.wake());
+        wakes.min().unwrap_or(Time::NEVER)
+    }
 }
 
 impl Chain {
@@ -77,70 +110,10 @@ impl Chain {
     }
 }
 
-impl BehaviourKind {
-    /// The behaviour of one more peer of this kind; `None` for an honest one.
-    pub fn start(self) -> Option<Box<dyn Behaviour>> {
-        match self {
-            BehaviourKind::Honest => None,
-            BehaviourKind::Withholding => Some(Box::new(Withhold)),
-            BehaviourKind::Silent => {
-                let both: Vec<Box<dyn Behaviour>> = vec![Box::new(Withhold), Box::<Beg>::default()];
-                Some(Box::new(Chain(both)))
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hamlet_overlay::{io::Class, wire::Frame};
-
-    /// Doubles what it sees.
-    struct Twice;
-
-    impl Behaviour for Twice {
-        fn input(&mut self, _: &Place, input: Input, outputs: &mut Vec<Output>) -> Option<Input> {
-            outputs.push(Output::WakeAt(Time::ZERO));
-            Some(input)
-        }
-
-        fn output(&mut self, _: &Place, output: Output, outputs: &mut Vec<Output>) {
-            outputs.extend([output.clone(), output]);
-        }
-    }
-
-    fn send(class: Class) -> Output {
-        Output::Send {
-            to: Vec::new(),
-            frame: Frame::default(),
-            class,
-            stream: None,
-            segment: 0,
-        }
-    }
-
-    #[test]
-    fn chained_behaviours_see_what_those_before_them_let_out() {
-        let network = crate::world::test_scene().network;
-        let me = network.clusters()[0].members()[0];
-        let view = View::founding(&network, me).unwrap();
-        let at = Place {
-            now: Time::ZERO,
-            me,
-            view: &view,
-        };
-        let outcome = |chain: Vec<Box<dyn Behaviour>>| {
-            let mut chain = Chain(chain);
-            let mut outputs = Vec::new();
-            for class in Class::ALL {
-                chain.output(&at, send(class), &mut outputs);
-            }
-            let sent = outputs.len();
-            assert!(chain.input(&at, Input::Wake, &mut outputs).is_some());
-            (sent, outputs.len() - sent)
-        };
-        assert_eq!(outcome(vec![Box::new(Withhold), Box::new(Twice)]), (4, 1));
-        assert_eq!(outcome(vec![Box::new(Twice), Box::new(Twice)]), (24, 3));
+/// Whether a message of this class gives the receiver a part of a stream.
+fn gives(class: Class) -> bool {
+    match class {
+        Class::Digest | Class::Live | Class::Pull | Class::Backlog => true,
+        Class::Control | Class::Notice => false,
     }
 }

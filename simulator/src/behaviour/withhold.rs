@@ -1,22 +1,44 @@
-//! Peers that take and never give.
+//! Peers that take and do not give: nothing to anybody, to some, or most of the time.
 
-use super::{Behaviour, Place};
-use hamlet_overlay::io::{Class, Output};
+use super::{Behaviour, Place, gives};
+use hamlet_overlay::{identity::PeerId, io::Output, view::SegmentNumber};
 
-/// Takes everything and gives neither shards nor digests.
-pub struct Withhold;
+/// Gives neither shards nor digests, except to some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withhold {
+    /// To nobody.
+    FromAll,
+    /// To other adversaries only.
+    FromOthers,
+    /// To all but so many percent of the others, the same for all adversaries.
+    FromVictims(u8),
+    /// To all, but only every so many-th segment, the same for all adversaries.
+    BetweenEvery(u8),
+}
+
+impl Withhold {
+    fn gives(self, at: &Place, to: PeerId, segment: SegmentNumber) -> bool {
+        match self {
+            Withhold::FromAll => false,
+            Withhold::FromOthers => at.mind.is_one_of_us(to),
+            Withhold::FromVictims(percent) => !at.mind.is_victim(to, percent),
+            Withhold::BetweenEvery(segments) => segment.is_multiple_of(segments.into()),
+        }
+    }
+}
 
 impl Behaviour for Withhold {
-    fn output(&mut self, _at: &Place, output: Output, outputs: &mut Vec<Output>) {
-        let gives = matches!(
-            &output,
-            Output::Send {
-                class: Class::Digest | Class::Live | Class::Pull | Class::Backlog,
-                ..
+    fn output(&mut self, at: &Place, mut output: Output, outputs: &mut Vec<Output>) {
+        if let Output::Send {
+            to, class, segment, ..
+        } = &mut output
+            && gives(*class)
+        {
+            to.retain(|&receiver| self.gives(at, receiver, *segment));
+            if to.is_empty() {
+                return;
             }
-        );
-        if !gives {
-            outputs.push(output);
         }
+        outputs.push(output);
     }
 }

@@ -54,12 +54,14 @@ impl OwedOnly {
         }
     }
 
-    fn remember(&mut self, peer: usize, from: usize, notices: &[Notice]) {
+    fn remember(&mut self, scene: &Scene, peer: usize, from: usize, notices: &[Notice]) {
         let asked = &mut self.asked[peer];
+        let newest = scene.all_published().len() as SegmentNumber;
         for notice in notices {
             if let Notice::Want {
                 segment, shards, ..
             } = *notice
+                && segment < newest + REMEMBERED
             {
                 let all = asked.entry((segment, from)).or_default();
                 *all = all.union(shards);
@@ -70,9 +72,8 @@ impl OwedOnly {
                 told.truncate(STANDINGS);
             }
         }
-        while let (Some((&(first, _), _)), Some((&(last, _), _))) =
-            (asked.first_key_value(), asked.last_key_value())
-            && first + REMEMBERED < last
+        while let Some((&(first, _), _)) = asked.first_key_value()
+            && first + REMEMBERED < newest
         {
             asked.pop_first();
         }
@@ -86,14 +87,11 @@ impl Invariant for OwedOnly {
 
     fn check(&mut self, scene: &Scene, peer: usize, step: Step) -> Result<(), String> {
         match step {
-            // Only notices ask, and decoding every frame once more would cost as much as all the rest.
-            Step::Received {
-                from,
-                frame,
-                class: Class::Notice,
-            } => {
+            // Only notices ask, under whatever name; they have no body, and decoding all that have one once more
+            // would cost as much as all the rest.
+            Step::Received { from, frame, .. } if frame.body.is_empty() => {
                 if let Ok((Message::Notices(notices), _)) = Message::decode(frame) {
-                    self.remember(peer, from, &notices);
+                    self.remember(scene, peer, from, &notices);
                 }
                 Ok(())
             }

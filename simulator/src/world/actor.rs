@@ -1,7 +1,7 @@
 //! A peer in the world: the real state machine, what stands in front of it, and its next wake-up.
 
 use crate::{
-    behaviour::{Behaviour, Place},
+    behaviour::{Behaviour, Mind, Place},
     downlink::Downlink,
     links::Ends,
     machines::Machine,
@@ -16,6 +16,12 @@ use hamlet_overlay::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
+/// What makes a peer an adversary.
+pub struct Character {
+    pub behaviour: Box<dyn Behaviour>,
+    pub mind: Arc<Mind>,
+}
+
 /// A peer in the world.
 pub struct Actor {
     peer: Peer,
@@ -29,7 +35,9 @@ pub struct Actor {
     pub made: u32,
     pub seen: u64,
     /// What a Byzantine peer does differently.
-    behaviour: Option<Box<dyn Behaviour>>,
+    character: Option<Character>,
+    /// When its peer, as opposed to its character, wants to be woken.
+    peer_wakes: Time,
     /// When it is to be woken.
     wake_at: Option<Time>,
     /// Which of its wake-ups that is; those before are superseded.
@@ -52,7 +60,7 @@ impl Actor {
     pub fn new(
         me: u32,
         peer: Peer,
-        behaviour: Option<Box<dyn Behaviour>>,
+        character: Option<Character>,
         upload: Option<u64>,
         downlink: Downlink,
     ) -> Actor {
@@ -64,7 +72,8 @@ impl Actor {
             downlink,
             made: 0,
             seen: 0,
-            behaviour,
+            character,
+            peer_wakes: Time::NEVER,
             wake_at: None,
             generation: 0,
             life: 1,
@@ -118,7 +127,7 @@ impl Actor {
             return;
         }
         let now = self.shows(now);
-        let Some(behaviour) = &mut self.behaviour else {
+        let Some(Character { behaviour, mind }) = &mut self.character else {
             self.peer.handle(now, input);
             outputs.extend(std::iter::from_fn(|| self.peer.poll()));
             return;
@@ -128,18 +137,31 @@ impl Actor {
             now,
             me,
             view: self.peer.view(),
+            mind,
         };
-        if let Some(input) = behaviour.input(&place, input, outputs) {
+        let seen = behaviour.input(&place, input, outputs);
+        // It may be only the behaviour that wanted to be woken.
+        let early = |input: &Input| matches!(input, Input::Wake) && self.peer_wakes > now;
+        if let Some(input) = seen.filter(|input| !early(input)) {
+            if matches!(input, Input::Wake) {
+                self.peer_wakes = Time::NEVER;
+            }
             self.peer.handle(now, input);
         }
         while let Some(output) = self.peer.poll() {
+            if let Output::WakeAt(time) = output {
+                self.peer_wakes = time;
+                continue;
+            }
             let place = Place {
                 now,
                 me,
                 view: self.peer.view(),
+                mind,
             };
             behaviour.output(&place, output, outputs);
         }
+        outputs.push(Output::WakeAt(self.peer_wakes.min(behaviour.wake())));
     }
 
     /// The peer asks to be woken when its clock shows `time`; gives when that is and the number of the

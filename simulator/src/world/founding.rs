@@ -1,8 +1,14 @@
 //! How a world begins: keys, network, source, Byzantine peers, all from one seed.
 
-use super::{STREAM, World, actor::Actor, publish::Publishing, region::Region};
+use super::{
+    STREAM, World,
+    actor::{Actor, Character},
+    publish::Publishing,
+    region::Region,
+};
 use crate::{
     audit::Audit,
+    behaviour::Mind,
     calendar::Calendar,
     directory::Directory,
     downlink::Downlink,
@@ -24,7 +30,7 @@ use hamlet_overlay::{
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer, SimulatedAuthority, Verifier},
     io::Input,
     peer::{Peer, Setup},
-    time::Time,
+    time::{Duration, Time},
     view::{SegmentNumber, View},
     work::{Compute, Work},
 };
@@ -46,7 +52,11 @@ impl World {
         let last = peers as u64 - 1;
         let source = Randomness::new(seed, Purpose::Source).within([0], &(0..=last)) as usize;
         let network = found(&settings, &ids, ids[source])?;
-        let byzantine = draw_byzantine(&settings, source);
+        let kinds = draw_byzantine(&settings, source);
+        let byzantine: Vec<bool> = kinds.iter().map(Option::is_some).collect();
+        let colluders = ids.iter().zip(&byzantine);
+        let colluders = colluders.filter_map(|(&id, &byzantine)| byzantine.then_some(id));
+        let mind = Arc::new(Mind::new(colluders.collect()));
         let work: Arc<dyn Work> = match settings.verify_all {
             true => Arc::new(Compute),
             false => Arc::new(Memo::default()),
@@ -58,6 +68,8 @@ impl World {
             verifier: keys.verifier(),
             keys,
             work,
+            #[cfg(feature = "ablation")]
+            without: settings.without,
         });
         let lines = Arc::new(Lines::new(&cast, &settings.links));
         let mut regions: Vec<Region> = (0..peers)
@@ -77,7 +89,7 @@ impl World {
             let state = nursery.peer(&network, peer, Time::ZERO, 0);
             let state = state.ok_or(SettingsError::Founder)?;
             rotation_beacon = state.view().rotation_beacon;
-            let behaviour = byzantine[peer].then(|| settings.behaviour.start());
+            let character = kinds[peer].and_then(|kind| character(&settings, kind, &mind));
             let LinkSettings {
                 upload,
                 source_upload_bits_per_s,
@@ -90,7 +102,7 @@ impl World {
             };
             let downlink = Downlink::new(download.draw(downloads, peer as u64));
             let me = peer as u32;
-            let mut actor = Actor::new(me, state, behaviour.flatten(), upload, downlink);
+            let mut actor = Actor::new(me, state, character, upload, downlink);
             (actor.machine, actor.absences) = (machine, absences);
             regions[peer / each].actors.push(actor);
         }
@@ -221,6 +233,8 @@ pub(super) struct Nursery {
     keys: Keys,
     verifier: Arc<dyn Verifier>,
     work: Arc<dyn Work>,
+    #[cfg(feature = "ablation")]
+    without: Option<hamlet_overlay::ablation::Mechanism>,
 }
 
 impl Nursery {
@@ -240,7 +254,10 @@ impl Nursery {
             work: self.work.clone(),
             publish_from,
         };
-        Some(Peer::new(now, setup))
+        let peer = Peer::new(now, setup);
+        #[cfg(feature = "ablation")]
+        let peer = peer.without(hamlet_overlay::ablation::Ablated::of(self.without));
+        Some(peer)
     }
 }
 
@@ -269,14 +286,36 @@ fn found(settings: &Settings, ids: &[PeerId], source: PeerId) -> Result<Network,
     Ok(genesis.found()?)
 }
 
-/// The Byzantine peers: those of the lowest random numbers. So a larger share adds to a smaller one.
-fn draw_byzantine(settings: &Settings, source: usize) -> Vec<bool> {
+/// Of every peer, which kind of [`Settings::adversaries`] it is. Byzantine are those of the lowest random
+/// numbers, so a larger share adds to a smaller one.
+fn draw_byzantine(settings: &Settings, source: usize) -> Vec<Option<usize>> {
     let draw = Randomness::new(settings.seed, Purpose::Byzantine);
     let mut order: Vec<usize> = (0..settings.peers).filter(|&peer| peer != source).collect();
     order.sort_unstable_by_key(|&peer| (draw.at([peer as u64]), peer));
-    let mut byzantine = vec![false; settings.peers];
-    for &peer in order.iter().take(settings.byzantine_peers()) {
-        byzantine[peer] = true;
+    let mut kinds = vec![None; settings.peers];
+    for kind in 0..settings.adversaries.len() {
+        let of_kind = settings.byzantine_peers(kind)..settings.byzantine_peers(kind + 1);
+        for &peer in &order[of_kind] {
+            kinds[peer] = Some(kind);
+        }
     }
-    byzantine
+    kinds
+}
+
+/// What one more adversary of a kind does differently from an honest peer, if anything.
+fn character(settings: &Settings, kind: usize, mind: &Arc<Mind>) -> Option<Character> {
+    let adversaries = &settings.adversaries[kind];
+    let first = Time::ZERO + Settings::WARM_UP;
+    // Whoever misbehaves from the first segment on does so from the first moment.
+    let after = |seconds: f64| first + Duration::from_secs_f64(seconds);
+    let from = match adversaries.from_s {
+        0.0 => Time::ZERO,
+        seconds => after(seconds),
+    };
+    let until = adversaries.until_s.map_or(Time::NEVER, after);
+    let behaviour = adversaries.behavior.start(from, until)?;
+    Some(Character {
+        behaviour,
+        mind: mind.clone(),
+    })
 }

@@ -3,10 +3,11 @@
 use super::{World, actor::Actor};
 use crate::{
     Figures,
+    behaviour::{Conduct, Kind},
     ledger::Arrivals,
     links::{Latency, LinkSettings, Loss, Rates},
     scene::Scene,
-    settings::{BehaviourKind, Settings, Signatures},
+    settings::{Adversaries, Settings, Signatures},
 };
 use hamlet_overlay::{
     genesis::Parameters,
@@ -20,6 +21,11 @@ pub(super) fn settings(seed: u64) -> Settings {
         signatures: Signatures::Simulated,
         ..Settings::usual(16, Duration::from_secs(3))
     }
+}
+
+/// Peers that take and never give.
+fn silent(share: f64) -> Vec<Adversaries> {
+    vec![Adversaries::new(share, Conduct::only(Kind::Silent))]
 }
 
 /// What is true in a small world before anything was published.
@@ -51,7 +57,7 @@ fn an_honest_world_is_served_on_time_and_to_the_byte() {
 #[test]
 fn equal_seeds_give_equal_events_and_others_do_not() {
     let shaky = |seed| Settings {
-        byzantine: 0.2,
+        adversaries: silent(0.2),
         links: LinkSettings {
             jitter_ms: 9.0,
             loss: Loss::Random { share: 0.02 },
@@ -75,7 +81,7 @@ fn equal_seeds_give_equal_events_and_others_do_not() {
 fn computing_once_for_all_changes_nothing() {
     let with = |verify_all| {
         run(Settings {
-            byzantine: 0.2,
+            adversaries: silent(0.2),
             verify_all,
             ..settings(9)
         })
@@ -87,7 +93,7 @@ fn computing_once_for_all_changes_nothing() {
 #[test]
 fn on_how_many_threads_a_world_runs_changes_nothing() {
     let shaky = || Settings {
-        byzantine: 0.2,
+        adversaries: silent(0.2),
         links: LinkSettings {
             latency: Latency::Uniform {
                 low_ms: 3.0,
@@ -133,17 +139,16 @@ fn ed25519_gives_the_same_picture() {
 
 #[test]
 fn silent_peers_are_counted_out_and_cost_the_others_something() {
-    let with = |byzantine, behaviour| {
+    let with = |share, kind| {
         run(Settings {
-            byzantine,
-            behaviour,
+            adversaries: vec![Adversaries::new(share, Conduct::only(kind))],
             ..settings(4)
         })
         .1
     };
-    let none = with(0.0, BehaviourKind::Silent);
-    let silent = with(0.25, BehaviourKind::Silent);
-    let posing = with(0.25, BehaviourKind::Honest);
+    let none = with(0.0, Kind::Silent);
+    let silent = with(0.25, Kind::Silent);
+    let posing = with(0.25, Kind::Honest);
     assert_eq!(silent.byzantine, 4);
     assert!(silent.delivered_ratio > 0.9);
     assert!(silent.upload_ratio_mean > none.upload_ratio_mean);
@@ -209,7 +214,7 @@ fn settings_that_make_no_world_are_refused() {
         ..settings(1)
     };
     let unsure = Settings {
-        byzantine: f64::NAN,
+        adversaries: silent(f64::NAN),
         ..settings(1)
     };
     let uncoded = Settings {

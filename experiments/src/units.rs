@@ -1,9 +1,11 @@
 //! Quantities as people write them: `1Mbit`, `20..100`.
 
-use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+use serde::{Deserialize, Serialize};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 /// A bit rate: a number of bits per second, or one with a unit, as in `500kbit` or `1.5Mbit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Rate {
     /// In bits per second.
     pub bits_per_s: u64,
@@ -37,6 +39,31 @@ impl FromStr for Rate {
             }),
             _ => Err(ParseRateError(text.to_owned())),
         }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.bits_per_s;
+        match () {
+            () if bits.is_multiple_of(1_000_000) => write!(f, "{}Mbit", bits / 1_000_000),
+            () if bits.is_multiple_of(1_000) => write!(f, "{}kbit", bits / 1_000),
+            () => write!(f, "{bits}bit"),
+        }
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> String {
+        rate.to_string()
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = ParseRateError;
+
+    fn try_from(text: String) -> Result<Rate, ParseRateError> {
+        text.parse()
     }
 }
 
@@ -74,6 +101,14 @@ pub fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("a share is a number from 0 to 1, as 0.3".to_owned()),
+    }
+}
+
+/// A share of the peers that leave in a minute, from 0 to 60: at most all in a second.
+pub fn rate_of_leaving(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=60.0).contains(&share) => Ok(share),
+        _ => Err("the share of the peers that leave in a minute, as 0.3".to_owned()),
     }
 }
 
