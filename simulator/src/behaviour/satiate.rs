@@ -27,7 +27,9 @@ impl Satiate {
 impl Behaviour for Satiate {
     fn input(&mut self, at: &Place, input: Input, outputs: &mut Vec<Output>) -> Option<Input> {
         self.heard.hear(&input);
+        // What another adversary hands on it has handed to everybody already.
         if let Input::Frame { from, frame } = &input
+            && !at.mind.is_one_of_us(*from)
             && let Ok((message, _)) = Message::decode(frame)
         {
             let (class, segment) = match &message {
