@@ -161,6 +161,11 @@ impl Scene {
         self.published.push(segment);
     }
 
+    /// The number of the newest segment published; 0 before there is any.
+    pub fn newest(&self) -> SegmentNumber {
+        self.numbers.last().copied().unwrap_or(0)
+    }
+
     /// A segment that was published, and the how many-eth of all it is, from 0.
     pub fn published(&self, number: SegmentNumber) -> Option<(usize, &Published)> {
         // Numbers are left out only where a source crashed.

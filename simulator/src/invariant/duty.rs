@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// For how many segments requests are remembered.
 const REMEMBERED: u64 = 64;
+/// How far ahead of the newest they are. A source that crashed goes on above the bound that it had noted.
+const AHEAD: u64 = 1024;
 /// How many standings of each fellow are remembered.
 const STANDINGS: usize = 16;
 
@@ -56,12 +58,12 @@ impl OwedOnly {
 
     fn remember(&mut self, scene: &Scene, peer: usize, from: usize, notices: &[Notice]) {
         let asked = &mut self.asked[peer];
-        let newest = scene.all_published().len() as SegmentNumber;
+        let newest = scene.newest();
         for notice in notices {
             if let Notice::Want {
                 segment, shards, ..
             } = *notice
-                && segment < newest + REMEMBERED
+                && segment < newest + AHEAD
             {
                 let all = asked.entry((segment, from)).or_default();
                 *all = all.union(shards);
