@@ -46,9 +46,9 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Err(format!("the world of seed {seed} does not fail: give another seed, or a higher bar by --on-time").into());
     };
     eprintln!("{failure}");
-    while let Some((what, smaller, failure)) = step(&scenario, &fails)? {
-        eprintln!("{what}: {failure}");
-        scenario = smaller;
+    while let Some(step) = step(&scenario, fails)? {
+        eprintln!("{}: {}", step.what, step.failure);
+        scenario = step.smaller;
     }
     let text = scenario.to_toml()?;
     if let Some(path) = &arguments.save {
@@ -65,11 +65,18 @@ pub fn run(arguments: Arguments) -> Outcome {
 /// Why a world fails, if it does.
 type Failure = Result<Option<String>, Box<dyn Error>>;
 
+/// A scenario made smaller that still fails.
+struct Step {
+    what: String,
+    smaller: Scenario,
+    failure: String,
+}
+
 /// The first way of making a scenario smaller in which it still fails.
 fn step(
     scenario: &Scenario,
     fails: impl Fn(&Scenario) -> Failure,
-) -> Result<Option<(String, Scenario, String)>, Box<dyn Error>> {
+) -> Result<Option<Step>, Box<dyn Error>> {
     for (what, smaller) in smaller(scenario) {
         if interrupt::asked() {
             break;
@@ -78,7 +85,11 @@ fn step(
         if smaller.settings(smaller.seeds.first()).check().is_ok()
             && let Some(failure) = fails(&smaller)?
         {
-            return Ok(Some((what, smaller, failure)));
+            return Ok(Some(Step {
+                what,
+                smaller,
+                failure,
+            }));
         }
     }
     Ok(None)
@@ -175,8 +186,8 @@ mod tests {
             let fails = share >= 0.05 && scenario.peers >= 100;
             Ok(fails.then(|| "it fails".to_owned()))
         };
-        while let Some((_, smaller, _)) = step(&scenario, fails).unwrap() {
-            scenario = smaller;
+        while let Some(step) = step(&scenario, fails).unwrap() {
+            scenario = step.smaller;
         }
         assert_eq!(
             scenario.adversaries,
