@@ -1,5 +1,6 @@
 //! `hamlet-lab bench`: how fast the parts are on this machine.
 
+mod consensus;
 mod learn;
 mod simulator;
 
@@ -15,6 +16,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
+    Consensus(consensus::Arguments),
     Learn(learn::Arguments),
     Simulator(simulator::Arguments),
 }
@@ -22,6 +24,7 @@ enum Part {
 /// Measures the part asked for.
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.part {
+        Part::Consensus(arguments) => consensus::run(arguments),
         Part::Learn(arguments) => learn::run(arguments),
         Part::Simulator(arguments) => simulator::run(arguments),
     }
