@@ -20,10 +20,8 @@ use std::{
 pub struct Tally {
     /// How many schedules were tried.
     pub schedules: u64,
-    /// How many broke a promise.
-    pub violations: u64,
-    /// The lowest seed that did, and what it broke.
-    pub first_violation: Option<(u64, String)>,
+    /// Those that broke a promise, in the order of their seeds.
+    pub violations: Vec<Broken>,
     /// Commands executed, events and messages, in sum.
     pub commands: u64,
     /// See above.
@@ -34,6 +32,17 @@ pub struct Tally {
     pub elapsed_s: f64,
     /// Schedules per second, all threads together.
     pub schedules_per_s: f64,
+}
+
+/// A schedule that broke a promise.
+#[derive(Clone, Debug, Serialize)]
+pub struct Broken {
+    /// Its seed.
+    pub seed: u64,
+    /// Which promise.
+    pub invariant: &'static str,
+    /// What happened.
+    pub detail: String,
 }
 
 impl Tally {
@@ -49,11 +58,14 @@ impl Tally {
             self.schedules_per_s,
             self.commands,
             self.messages,
-            self.violations
+            self.violations.len()
         );
-        if let Some((seed, what)) = &self.first_violation {
-            eprintln!("seed {seed} breaks {what}");
-            eprintln!("replay it with: {replay} {seed}");
+        for broken in &self.violations {
+            let (seed, invariant, detail) = (broken.seed, broken.invariant, &broken.detail);
+            eprintln!("seed {seed} breaks {invariant}: {detail}");
+        }
+        if let Some(first) = self.violations.first() {
+            eprintln!("replay one with: {replay} {}", first.seed);
             return Ok(ExitCode::FAILURE);
         }
         if interrupt::asked() {
@@ -88,14 +100,11 @@ pub fn explore(
                     sum.events += outcome.events;
                     sum.messages += outcome.messages;
                     if let Some(violation) = outcome.violation {
-                        sum.violations += 1;
-                        if sum
-                            .first_violation
-                            .as_ref()
-                            .is_none_or(|(first, _)| seed < *first)
-                        {
-                            sum.first_violation = Some((seed, violation.to_string()));
-                        }
+                        sum.violations.push(Broken {
+                            seed,
+                            invariant: violation.invariant(),
+                            detail: violation.detail().into(),
+                        });
                         if !keep_going {
                             next.store(u64::MAX / 2, Ordering::Relaxed);
                         }
@@ -103,18 +112,19 @@ pub fn explore(
                 }
             });
         }
-        scope.spawn(|| progress(seeds, &next, &began));
+        scope.spawn(|| progress(seeds, &next, &sum, &began));
     });
     let mut tally = sum
         .into_inner()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
+    tally.violations.sort_by_key(|broken| broken.seed);
     tally.elapsed_s = began.elapsed().as_secs_f64();
     tally.schedules_per_s = tally.schedules as f64 / tally.elapsed_s.max(1e-9);
     tally
 }
 
 /// Tells how far it is and how long it will take: twice a second on a terminal, once a minute in a log.
-fn progress(seeds: SeedRange, next: &AtomicU64, began: &Instant) {
+fn progress(seeds: SeedRange, next: &AtomicU64, sum: &Mutex<Tally>, began: &Instant) {
     let terminal = stderr().is_terminal();
     let pause = Duration::from_millis(if terminal { 500 } else { 60_000 });
     let mut told = Instant::now();
@@ -131,8 +141,12 @@ fn progress(seeds: SeedRange, next: &AtomicU64, began: &Instant) {
         let rate = (at - seeds.first) as f64 / began.elapsed().as_secs_f64();
         let left = Duration::from_secs_f64((seeds.last - at) as f64 / rate.max(1e-3));
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
+        let violations = match sum.lock().map(|sum| sum.violations.len()) {
+            Ok(0) | Err(_) => String::new(),
+            Ok(count) => format!(", {count} violations"),
+        };
         let text = format!(
-            "seed {at} of {}, {rate:.0} per second, {minutes} min {seconds:02} s left",
+            "seed {at} of {}, {rate:.0} per second, {minutes} min {seconds:02} s left{violations}",
             seeds.last
         );
         if terminal {

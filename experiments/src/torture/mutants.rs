@@ -26,12 +26,12 @@ impl Choice {
             let tally = explore(seeds, threads, false, |seed| {
                 torture::run(&Plan::draw(seed), Mutants::one(mutant))
             });
-            match tally.first_violation {
-                Some((seed, what)) => {
-                    let what: String = what.chars().take(90).collect();
+            match tally.violations.first() {
+                Some(broken) => {
+                    let detail: String = broken.detail.chars().take(90).collect();
                     println!(
-                        "{mutant:?}: seed {seed} after {:.1} s: {what}",
-                        tally.elapsed_s
+                        "{mutant:?}: seed {} after {:.1} s: {}: {detail}",
+                        broken.seed, tally.elapsed_s, broken.invariant
                     );
                 }
                 None => {

@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Threads.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
-    /// Go on after a violation, and count them.
+    /// Go on after a violation, and name all of them.
     #[arg(long)]
     keep_going: bool,
     /// Write the results as JSON to this file; `-` is the standard output.

@@ -37,9 +37,19 @@ pub enum Violation {
     Unquiet(String),
 }
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, detail) = match self {
+impl Violation {
+    /// The promise that was broken, in a word or two.
+    pub fn invariant(&self) -> &'static str {
+        self.parts().0
+    }
+
+    /// What happened.
+    pub fn detail(&self) -> &str {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
             Violation::Agreement(detail) => ("agreement", detail),
             Violation::Integrity(detail) => ("integrity", detail),
             Violation::Certificate(detail) => ("certificate soundness", detail),
@@ -47,8 +57,14 @@ impl fmt::Display for Violation {
             Violation::Recovery(detail) => ("recovery", detail),
             Violation::Stuck(detail) => ("progress", detail),
             Violation::Unquiet(detail) => ("quiescence", detail),
-        };
-        write!(f, "{what}: {detail}")
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (invariant, detail) = self.parts();
+        write!(f, "{invariant}: {detail}")
     }
 }
 
