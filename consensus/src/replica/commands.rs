@@ -3,6 +3,7 @@
 use super::Replica;
 use crate::{
     application::Application,
+    block::SoundBlock,
     command::{COMMAND_WINDOW, Command, CommandId},
     identity::PeerId,
     io::{Output, Refusal, Reply},
@@ -138,6 +139,14 @@ impl<A: Application> Replica<A> {
         let new = self.pool.add(id, command, from, self.log.height())?;
         self.timing.fresh |= new;
         Ok(new)
+    }
+
+    /// Takes in the commands of a block, as far as they may still be executed.
+    pub(super) fn accept_commands(&mut self, block: &SoundBlock) {
+        let leader = self.epoch.leader(block.id().view);
+        for (id, command) in block.command_ids().iter().zip(&block.block().commands) {
+            let _ = self.accept(*id, command, leader);
+        }
     }
 
     /// Hands commands to all, unless they go into a block of this member's right away.

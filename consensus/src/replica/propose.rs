@@ -91,23 +91,25 @@ impl<A: Application> Replica<A> {
         })
     }
 
-    /// Whether blocks with commands, or such that are not here, are notarized and not committed. The first that is
-    /// not here is wanted then.
+    /// Whether commands in blocks that are notarized and not committed wait to be executed, or such a block is not here; the
+    /// first that is not is wanted then. These commands are pending from now on, with whoever voted for something else too
+    /// (R2): what only some wait for, and do not hand on, would never let them rest.
     pub(super) fn is_unsettled(&mut self) -> bool {
         let tip = (self.views.values().rev()).find_map(|open| open.notarized_block());
         let Some(tip) = tip.filter(|tip| tip.height > self.log.height()) else {
             return false;
         };
-        let mut next = tip;
-        let mut commands = false;
-        for block in self.open_chain(tip) {
-            next = block.parent();
-            commands |= !block.command_ids().is_empty();
-        }
+        let chain: Vec<SoundBlock> = self.open_chain(tip).cloned().collect();
+        let next = chain.last().map_or(tip, SoundBlock::parent);
         let missing = next.height > self.log.height();
         if missing {
             self.catch_up.lack(next, self.now);
         }
-        commands || missing
+        let mut waiting = false;
+        for block in chain {
+            self.accept_commands(&block);
+            waiting |= (block.command_ids().iter()).any(|id| self.pool.contains(id));
+        }
+        waiting || missing
     }
 }

@@ -119,10 +119,7 @@ impl<A: Application> Replica<A> {
     /// Writes the block down and casts `Notarize` for it.
     pub(super) fn vote_for(&mut self, block: SoundBlock) {
         // If the block does not get through, its commands still wait, here as with everybody who hears of them.
-        let leader = self.epoch.leader(block.id().view);
-        for (id, command) in block.command_ids().iter().zip(&block.block().commands) {
-            let _ = self.accept(*id, command, leader);
-        }
+        self.accept_commands(&block);
         self.record(&Record::Block(block.block().clone()));
         self.cast(Vote::Notarize(block.id()));
     }

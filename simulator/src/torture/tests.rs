@@ -25,3 +25,10 @@ fn a_seed_always_leads_to_the_same_run() {
         assert_eq!(torture(&plan), torture(&plan), "seed {seed}");
     }
 }
+
+/// Half of the members waited for a commit that only they wanted.
+#[test]
+fn what_kept_half_of_the_members_awake_does_not_any_more() {
+    let outcome = torture(&Plan::draw(368_402));
+    assert_eq!(outcome.violation, None);
+}
