@@ -1,5 +1,6 @@
 //! The Hamlet node: transport, disk, ingest, playback and command line around the peer.
 
+pub mod agreement;
 pub mod bench;
 pub mod cli;
 pub mod config;

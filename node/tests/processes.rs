@@ -92,21 +92,40 @@ impl Watcher {
             },
         );
         let bytes = self.bytes();
-        let began = source
-            .bytes
-            .len()
-            .checked_sub(bytes.len())
-            .unwrap_or_else(|| {
-                panic!("peer {} wrote more than was published", self.peer);
-            });
-        let same = source.bytes[began..] == bytes;
+        let began = source.bytes.len().checked_sub(bytes.len());
+        let same = began.is_some_and(|began| source.bytes[began..] == bytes);
         assert!(
             same,
-            "peer {} wrote something else than was published",
-            self.peer
+            "peer {} wrote something else than was published: {}\n{}",
+            self.peer,
+            difference(&source.bytes, &bytes),
+            self.process.log()
         );
+        let began = began.unwrap_or_default();
         began
     }
+}
+
+/// Where what was written leaves the source: each piece of it with its places in both.
+fn difference(source: &[u8], written: &[u8]) -> String {
+    // Pieces are followed by stretches that occur once in the raw source; the clip's repeat after its length.
+    const STRETCH: usize = 188;
+    let mut pieces = String::new();
+    let mut at = 0;
+    while at < written.len() {
+        let stretch = &written[at..written.len().min(at + STRETCH)];
+        let Some(found) = source
+            .windows(stretch.len())
+            .position(|window| window == stretch)
+        else {
+            return format!("{pieces} nothing of the source is at byte {at} of it");
+        };
+        let common = source[found..].iter().zip(&written[at..]);
+        let same = common.take_while(|(a, b)| a == b).count();
+        pieces += &format!(" bytes {found}..{} of the source;", found + same);
+        at += same;
+    }
+    pieces
 }
 
 fn publish(town: &Town, peer: usize, source: &Source, words: &[&str]) -> Process {

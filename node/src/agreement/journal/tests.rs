@@ -1,0 +1,220 @@
+use super::*;
+use hamlet_consensus::{
+    Input, Output, Terms, application::BadSnapshot, ed25519::Ed25519Signer, hash::Hash,
+};
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Words(Vec<u8>);
+
+impl Application for Words {
+    fn execute(&mut self, _height: u64, command: &[u8]) -> Vec<u8> {
+        self.0.extend_from_slice(command);
+        Vec::new()
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), BadSnapshot> {
+        self.0 = snapshot.to_vec();
+        Ok(())
+    }
+}
+
+fn signer() -> Arc<Ed25519Signer> {
+    Arc::new(Ed25519Signer::from_secret(&[1; 32]))
+}
+
+/// A cluster of one, which agrees with itself.
+fn epoch(number: u64) -> Arc<Epoch> {
+    let (terms, members) = (
+        Terms {
+            snapshot_every: 4,
+            ..Terms::default()
+        },
+        vec![signer().id()],
+    );
+    Arc::new(Epoch::new(Hash([1; 32]), Hash([2; 32]), number, terms, members).unwrap())
+}
+
+fn start(path: &Path) -> Result<(Journal, Replica<Words>), JournalError> {
+    Journal::start(
+        path,
+        epoch(0),
+        signer(),
+        Words::default(),
+        Settings::default(),
+        Time::ZERO,
+    )
+}
+
+/// Gives the replica an input and carries out what it wants on disk.
+fn drive(journal: &mut Journal, replica: &mut Replica<Words>, input: Input) {
+    replica.handle(Time::ZERO, input);
+    while let Some(output) = replica.poll() {
+        match output {
+            Output::Record(record) => journal.append(&record).unwrap(),
+            Output::Sync => journal.sync().unwrap(),
+            Output::Rewrite(records) => journal.rewrite(&records).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+fn submit(journal: &mut Journal, replica: &mut Replica<Words>, text: String) {
+    drive(journal, replica, Input::Submit(vec![text.into()]));
+}
+
+#[test]
+fn a_replica_comes_back_with_all_that_it_executed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let mut words = Words::default();
+    for round in 0..4 {
+        let (mut journal, mut replica) = start(&path).unwrap();
+        assert_eq!(*replica.application(), words, "round {round}");
+        drive(&mut journal, &mut replica, Input::Wake);
+        for number in 0..5 {
+            submit(&mut journal, &mut replica, format!("{round}.{number} "));
+        }
+        assert_eq!(replica.height(), 5 * (round + 1));
+        words = replica.application().clone();
+        journal.sync().unwrap();
+    }
+}
+
+#[test]
+fn only_what_was_not_synced_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let mut journal = Journal::open(&path).unwrap();
+    assert_eq!(journal.load().unwrap(), Vec::<Vec<u8>>::new());
+    journal.append(b"one").unwrap();
+    journal.append(b"two").unwrap();
+    journal.sync().unwrap();
+    journal.append(b"three").unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&path).unwrap();
+    assert_eq!(journal.load().unwrap(), [b"one", b"two"]);
+    journal.rewrite(&[b"four".to_vec()]).unwrap();
+    journal.append(b"five").unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&path).unwrap();
+    assert_eq!(journal.load().unwrap(), [b"four", b"five"]);
+}
+
+#[test]
+fn a_journal_has_one_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let _first = Journal::open(&path).unwrap();
+    assert!(matches!(
+        Journal::open(&path),
+        Err(JournalError::InUse { .. })
+    ));
+}
+
+#[test]
+fn another_epochs_journal_is_refused_and_the_error_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let (mut journal, mut replica) = start(&path).unwrap();
+    submit(&mut journal, &mut replica, "word".into());
+    drop(journal);
+    let (words, settings) = (Words::default(), Settings::default());
+    let other = Journal::start(&path, epoch(1), signer(), words, settings, Time::ZERO);
+    let error = other.map(|_| ()).unwrap_err();
+    assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("agreement.redb"), "{error}");
+    assert!(error.to_string().contains("new key"), "{error}");
+}
+
+/// Whatever is changed in the file: it is refused, or all records are there unchanged.
+#[test]
+fn damage_is_found_and_never_forgotten_votes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let mut journal = Journal::open(&path).unwrap();
+    let records: Vec<Vec<u8>> = (0..40).map(|number| vec![number; 300]).collect();
+    for record in &records {
+        journal.append(record).unwrap();
+        journal.sync().unwrap();
+    }
+    drop(journal);
+    let whole = fs::read(&path).unwrap();
+    let mut refused = 0;
+    let head = (0..512).step_by(3);
+    let rest = (512..whole.len()).step_by(whole.len() / 200);
+    let flipped = head.chain(rest).map(|at| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x41;
+        (format!("byte {at}"), bytes)
+    });
+    let cut = (0..20).map(|part| {
+        let length = whole.len() / 20 * part;
+        (format!("cut to {length} bytes"), whole[..length].to_vec())
+    });
+    for (what, bytes) in flipped.chain(cut).filter(|(_, bytes)| !bytes.is_empty()) {
+        fs::write(&path, bytes).unwrap();
+        match Journal::open(&path).and_then(|mut journal| journal.load()) {
+            Ok(read) => assert_eq!(read, records, "{what}"),
+            Err(JournalError::Damaged { .. }) => refused += 1,
+            Err(error) => panic!("{what}: {error}"),
+        }
+    }
+    assert!(refused > 20, "{refused} damaged journals were refused");
+}
+
+/// What [`killed_at_any_moment`] runs and kills.
+#[test]
+fn child() {
+    let Some(path) = env::var_os("HAMLET_TEST_JOURNAL") else {
+        return;
+    };
+    let (mut journal, mut replica) = start(Path::new(&path)).unwrap();
+    for number in replica.height() + 1.. {
+        submit(&mut journal, &mut replica, format!("{number} "));
+        println!("executed {}", replica.height());
+    }
+}
+
+#[test]
+fn killed_at_any_moment_it_comes_back_with_what_it_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let mut said = 0;
+    for round in 0..5 {
+        let name = module_path!().split_once("::").unwrap().1;
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args([&format!("{name}::child"), "--exact", "--nocapture"])
+            .env("HAMLET_TEST_JOURNAL", &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut left = 3 + 4 * round;
+        while left > 0 {
+            let line = lines.next().expect("the child goes on").unwrap();
+            if let Some((_, height)) = line.split_once("executed ") {
+                said = height.parse().unwrap();
+                left -= 1;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (_, replica) = start(&path).unwrap();
+    // A vote is synced before anything is said of it; the certificate of one member's own votes follows from it.
+    assert!(replica.height() >= said, "{} of {said}", replica.height());
+    let words: String = (1..=replica.height())
+        .map(|number| format!("{number} "))
+        .collect();
+    assert_eq!(String::from_utf8_lossy(&replica.application().0), words);
+}
