@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{World, whole};
-use hamlet_overlay::{genesis::Parameters, io::Input, time::Duration};
+use common::{World, id, whole};
+use hamlet_overlay::{genesis::Parameters, io::Input, time::Duration, view::View};
 
 #[test]
 fn the_only_one_who_watches_comes_back_and_misses_nothing_wherever_it_is() {
@@ -33,6 +33,51 @@ fn the_only_one_who_watches_comes_back_and_misses_nothing_wherever_it_is() {
             assert!(
                 got.iter()
                     .all(|segment| whole(segment) == payloads[segment.number as usize])
+            );
+        }
+    }
+}
+
+#[test]
+fn two_who_come_back_and_watch_later_miss_nothing_whoever_they_are() {
+    let peers = 10;
+    for pair in 0..36 {
+        let (a, b) = (1 + pair / 9, 1 + pair % 9);
+        if a == b {
+            continue;
+        }
+        let mut world = World::new(peers, Parameters::for_peers(peers));
+        world.run_for(Duration::from_millis(500));
+        let mut payloads = world.publish(12, 12_000);
+        [a, b].iter().for_each(|&number| world.kill(number));
+        payloads.extend(world.publish(8, 12_000));
+        for number in [a, b] {
+            world.delivered[number].clear();
+            let view = View::founding(&world.network, id(number)).unwrap();
+            world.start_relay(number, 0, view);
+        }
+        payloads.extend(world.publish(2 + pair as u64 % 3, 12_000));
+        // Also so late that the newest segment would have been asked for already.
+        world.run_for(Duration::from_millis(97 * (pair as u64 % 7)));
+        let from = payloads.len() as u64;
+        for number in [a, b] {
+            world.input(number, Input::Subscribe(0));
+        }
+        // The past is told before the next segment comes.
+        world.run_for(Duration::from_millis(150));
+        payloads.extend(world.publish(20, 12_000));
+        world.run_for(Duration::from_secs(3));
+        for number in [a, b] {
+            let got = &world.delivered[number];
+            let numbers: Vec<u64> = got.iter().map(|segment| segment.number).collect();
+            let first = numbers.first().copied().unwrap_or(u64::MAX);
+            assert!(
+                first <= from,
+                "peer {number} begins at {first} after {from}"
+            );
+            assert!(
+                numbers.iter().copied().eq(first..payloads.len() as u64),
+                "peer {number} of {a} and {b}: {numbers:?} since {from}"
             );
         }
     }

@@ -24,6 +24,8 @@ impl Stream {
         for link in core.newest_deal().fellows.clone() {
             self.join(core, link);
         }
+        // A relay may know already where to begin.
+        self.play(core);
     }
 
     /// Only relays the stream from now on.

@@ -96,8 +96,15 @@ impl Stream {
         for number in start..=newest {
             let segment = self.segment(core, number);
             segment.backlog |= number < newest;
-            if segment.backlog && !segment.restored() {
+            if segment.restored() {
+                continue;
+            }
+            if segment.backlog {
                 self.chase_at(number, core.now);
+            } else if segment.chase_at.is_none() {
+                // It began while nobody watched here, so nobody owes it and nothing was set for it.
+                let late_at = segment.late_at;
+                self.chase_at(number, late_at.max(core.now));
             }
         }
     }

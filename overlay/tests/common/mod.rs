@@ -105,6 +105,12 @@ impl World {
     }
 
     pub fn start_with(&mut self, number: usize, publish_from: u64, view: View) {
+        self.start_relay(number, publish_from, view);
+        self.input(number, Input::Subscribe(0));
+    }
+
+    /// Starts a peer that does not want the stream's content yet.
+    pub fn start_relay(&mut self, number: usize, publish_from: u64, view: View) {
         let setup = Setup {
             view,
             signer: Box::new(self.authority.signer(id(number))),
@@ -124,7 +130,6 @@ impl World {
                 self.input(other, Input::Connected(id(number)));
             }
         }
-        self.input(number, Input::Subscribe(0));
     }
 
     pub fn kill(&mut self, number: usize) {
