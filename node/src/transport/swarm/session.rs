@@ -57,8 +57,7 @@ impl Session {
             writers,
             inbox,
         } = self;
-        let begun =
-            async { tokio::try_join!(open(control, name, protocols, number), take(opened)) };
+        let begun = begin(open(control, name, protocols, number), take(opened));
         let (outgoing, incoming) = match timeout(START_TIMEOUT, begun).await {
             Ok(Ok(streams)) => streams,
             Ok(Err(error)) => return error.into(),
@@ -81,6 +80,31 @@ impl Session {
             // They only ever end by themselves.
             _ => io::Error::from(io::ErrorKind::Interrupted).into(),
         }
+    }
+}
+
+/// Opens our streams and takes the other side's. Nothing comes back on ours once they are taken: what ends
+/// there meanwhile tells that the other side has given up, and this side need not wait for the time-out.
+async fn begin<S: AsyncRead + Unpin>(
+    open: impl Future<Output = io::Result<[S; Lane::ALL.len()]>>,
+    take: impl Future<Output = io::Result<[S; Lane::ALL.len()]>>,
+) -> io::Result<([S; Lane::ALL.len()], [S; Lane::ALL.len()])> {
+    tokio::pin!(open, take);
+    let ([mut live, mut repair], taken) = tokio::select! {
+        opened = &mut open => (opened?, None),
+        taken = &mut take => {
+            let taken = taken?;
+            (open.await?, Some(taken))
+        }
+    };
+    if let Some(taken) = taken {
+        return Ok(([live, repair], taken));
+    }
+    let (mut first, mut second) = ([0], [0]);
+    tokio::select! {
+        taken = &mut take => Ok(([live, repair], taken?)),
+        _ = live.read(&mut first) => Err(io::ErrorKind::ConnectionReset.into()),
+        _ = repair.read(&mut second) => Err(io::ErrorKind::ConnectionReset.into()),
     }
 }
 
