@@ -1,6 +1,7 @@
 //! How a command fails: a message for people, and a kind for scripts.
 
 use crate::{
+    agreement::JournalError,
     config::{ConfigError, mistake::Mistake},
     data::{FolderError, KeyError, PrivateFileError, StoreError, genesis::GenesisFileError},
     driver::{PublishError, StartError, Stopped},
@@ -121,8 +122,21 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
         match error {
             StartError::NotAFounder { .. } => Failure::new(Kind::Configuration, error),
+            StartError::Journal(error) => error.into(),
+            StartError::Thread(_) => Failure::new(Kind::Failed, error),
             StartError::Transport(error) => error.into(),
         }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        let kind = match &error {
+            JournalError::InUse { .. } => Kind::InUse,
+            JournalError::Damaged { .. } | JournalError::Start(_) => Kind::Configuration,
+            JournalError::Io { .. } => Kind::Failed,
+        };
+        Failure::new(kind, error)
     }
 }
 

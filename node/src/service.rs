@@ -11,11 +11,11 @@ use crate::{
     tally::Tally,
     uri::StreamUri,
 };
-use hamlet_overlay::{genesis::Network, io::Event};
+use hamlet_overlay::{agreement::Agreed, genesis::Network, io::Event};
 use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// A peer that runs, with what publishes and plays its streams.
 #[derive(Debug)]
@@ -133,6 +133,7 @@ impl Node {
         config.prefer = settings.prefer;
         config.upload_bits_per_s = settings.upload_limit.map(|rate| rate.bits_per_s);
         config.publish_from = numbers.next();
+        config.journal = Some(folder.agreement(network.id()));
         let mut registry = Registry::default();
         config.metrics = Some(Arc::new(libp2p::metrics::Metrics::new(&mut registry)));
         let handle = driver::start(config).await?;
@@ -253,6 +254,14 @@ fn log_events(handle: &PeerHandle) {
                             segment, "segments from here on did not come in time"
                         );
                     }
+                }
+                Ok((_, Event::Agreed(Agreed::Proved(member)))) => {
+                    warn!(%member, "a member of this cluster is proved to have contradicted itself in agreement");
+                }
+                Ok((_, Event::Agreed(Agreed::Forked))) => {
+                    error!(
+                        "more members of this cluster are faulty than it can bear: its log cannot be relied on"
+                    );
                 }
                 Ok((_, event)) => debug!(?event),
                 Err(RecvError::Lagged(_)) => {}

@@ -101,8 +101,7 @@ impl Watcher {
             difference(&source.bytes, &bytes),
             self.process.log()
         );
-        let began = began.unwrap_or_default();
-        began
+        began.unwrap_or_default()
     }
 }
 

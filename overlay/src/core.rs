@@ -2,6 +2,7 @@
 
 use crate::{
     ablation::Ablated,
+    agreement::Step,
     coding::Coder,
     hash::Hash,
     identity::{PeerId, Signer, Verifier},
@@ -30,7 +31,7 @@ pub(crate) struct Core {
     pub view: View,
     pub links: Links,
     pub coder: Coder,
-    pub signer: Box<dyn Signer>,
+    pub signer: Arc<dyn Signer>,
     pub verifier: Arc<dyn Verifier>,
     pub work: Arc<dyn Work>,
     pub report: Report,
@@ -54,7 +55,7 @@ impl Core {
             coder: view.coder.clone(),
             view,
             links: Links::default(),
-            signer,
+            signer: Arc::from(signer),
             verifier,
             work,
             report: Report::default(),
@@ -143,6 +144,14 @@ impl Core {
             stream,
             segment,
         });
+    }
+
+    /// Hands out a step of agreement, and counts what it sends.
+    pub fn agreement(&mut self, step: Step) {
+        if let Step::Send { to, frame, class } = &step {
+            *self.report.sent_bytes.entry(*class).or_default() += (frame.len() * to.len()) as u64;
+        }
+        self.outputs.push_back(Output::Agreement(step));
     }
 
     /// Queues a notice for a link.

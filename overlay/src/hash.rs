@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 pub use hamlet_consensus::hash::{Hash, hex, unhex};
 
 /// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
-static KEYS: LazyLock<[[u8; 32]; 10]> =
+static KEYS: LazyLock<[[u8; 32]; 11]> =
     LazyLock::new(|| Domain::ALL.map(|domain| blake3::derive_key(domain.context(), &[])));
 
 /// What a hash is for. The strings are part of the protocol: changing one changes the network.
@@ -15,6 +15,8 @@ pub enum Domain {
     Network,
     /// The deal of founders to clusters, and the order of clusters on each cycle.
     Founding,
+    /// The identity of a cluster within its network.
+    Cluster,
     /// A cluster's beacon in its first epoch.
     Beacon,
     /// The deal of slots to members.
@@ -34,9 +36,10 @@ pub enum Domain {
 }
 
 impl Domain {
-    const ALL: [Domain; 10] = [
+    const ALL: [Domain; 11] = [
         Domain::Network,
         Domain::Founding,
+        Domain::Cluster,
         Domain::Beacon,
         Domain::Slots,
         Domain::Rotation,
@@ -52,6 +55,7 @@ impl Domain {
         match self {
             Domain::Network => "hamlet v1 network",
             Domain::Founding => "hamlet v1 founding",
+            Domain::Cluster => "hamlet v1 cluster",
             Domain::Beacon => "hamlet v1 beacon",
             Domain::Slots => "hamlet v1 slots",
             Domain::Rotation => "hamlet v1 rotation",

@@ -1,6 +1,7 @@
 //! What goes into a peer and what comes out: the whole of its contact with the world.
 
 use crate::{
+    agreement::{Agreed, Step, state::Order},
     digest::Equivocation,
     identity::PeerId,
     time::Time,
@@ -8,6 +9,7 @@ use crate::{
     wire::Frame,
 };
 use bytes::Bytes;
+use hamlet_consensus::check::Verdict;
 use serde::Serialize;
 use std::{fmt, time::Duration};
 
@@ -33,6 +35,10 @@ pub enum Input {
     Subscribe(StreamNumber),
     /// Only relay a stream from now on.
     Unsubscribe(StreamNumber),
+    /// Have the own cluster decide on this.
+    Propose(Order),
+    /// A [`Step::Check`] was carried out.
+    Checked(Verdict),
 }
 
 /// A piece of a stream that its source cut: the payload of one segment.
@@ -71,6 +77,8 @@ pub enum Output {
     WakeAt(Time),
     /// A stream's next segment, verified and in order.
     Deliver(Segment),
+    /// Something that the own cluster's agreement wants done, after all such steps before.
+    Agreement(Step),
     /// Something that a person or a test may want to know.
     Event(Event),
 }
@@ -178,6 +186,8 @@ pub enum Event {
         /// Why.
         why: StopReason,
     },
+    /// The own cluster's agreement came to something.
+    Agreed(Agreed),
 }
 
 /// Why a stream ended for good.

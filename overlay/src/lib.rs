@@ -1,6 +1,7 @@
 //! The Hamlet peer: clusters, slots and coded push, as a state machine without IO.
 
 pub mod ablation;
+pub mod agreement;
 pub mod coding;
 mod core;
 pub mod digest;

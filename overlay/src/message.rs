@@ -44,6 +44,12 @@ pub enum Message {
     Notices(Vec<Notice>),
     /// Two digests that prove a source faulty.
     Evidence(Box<Equivocation>),
+    /// A message of the cluster's agreement, between fellow members. It is the frame's body, as
+    /// [`hamlet_consensus::Message`] encodes it.
+    Agreement {
+        /// The epoch of the cluster.
+        epoch: u64,
+    },
 }
 
 /// What leads from a shard to the root that was signed.
@@ -128,7 +134,7 @@ impl Message {
             Message::ProvenShard { signed, .. } | Message::Digest { signed, .. } => {
                 Some(signed.header.stream)
             }
-            Message::Notices(_) => None,
+            Message::Notices(_) | Message::Agreement { .. } => None,
             Message::Evidence(proof) => Some(proof.stream()),
         }
     }
@@ -151,7 +157,7 @@ impl Message {
         let (message, body): (Message, Bytes) = wire::decode(frame)?;
         let up_to = |most: u8, hashes: &Hashes| hashes.are_whole() && hashes.len() <= most.into();
         let shaped = match &message {
-            Message::Shard { .. } => !body.is_empty(),
+            Message::Shard { .. } | Message::Agreement { .. } => !body.is_empty(),
             Message::ProvenShard {
                 proof: Proof::Path(path),
                 ..

@@ -1,6 +1,10 @@
 //! The peer: one participant of a network, as a state machine.
 
 use crate::{
+    agreement::{
+        Agreement, Outcome, Standing, Start,
+        state::{ClusterState, Note},
+    },
     core::Core,
     identity::{PeerId, Signer, Verifier},
     io::{Event, Input, Output, PublishError, Refusal},
@@ -13,6 +17,7 @@ use crate::{
     wire::Frame,
     work::Work,
 };
+use hamlet_consensus::replica::StartError;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What a peer is started with.
@@ -35,6 +40,8 @@ pub struct Setup {
 pub struct Peer {
     core: Core,
     streams: BTreeMap<StreamNumber, Stream>,
+    /// Its part in its cluster's agreement, if it takes part.
+    agreement: Option<Agreement>,
     wake_at: Time,
     wake_wanted: bool,
 }
@@ -69,9 +76,52 @@ impl Peer {
         Peer {
             core,
             streams,
+            agreement: None,
             wake_at: Time::NEVER,
             wake_wanted: false,
         }
+    }
+
+    /// Takes part in the agreement of its cluster from now on.
+    ///
+    /// # Errors
+    /// If the records are damaged or another member's; then it must not take part.
+    pub fn agree(&mut self, start: &Start) -> Result<(), StartError> {
+        let core = &self.core;
+        self.agreement = Some(Agreement::start(
+            &core.view,
+            core.signer.clone(),
+            core.verifier.clone(),
+            start,
+            core.now,
+        )?);
+        self.set_wake();
+        Ok(())
+    }
+
+    /// Takes no part in agreement any more: what it says could not be kept.
+    pub fn leave_agreement(&mut self) {
+        self.agreement = None;
+    }
+
+    /// A note of this peer, signed, to be [proposed](Input::Propose).
+    pub fn note(&self, text: String, written_unix_ms: u64) -> Note {
+        Note::sign(
+            self.core.network(),
+            &*self.core.signer,
+            text,
+            written_unix_ms,
+        )
+    }
+
+    /// What it knows of its cluster's agreement, if it takes part.
+    pub fn standing(&self) -> Option<Standing> {
+        self.agreement.as_ref().map(Agreement::standing)
+    }
+
+    /// What its cluster agreed on, as far as this peer knows, if it takes part.
+    pub fn state(&self) -> Option<&ClusterState> {
+        self.agreement.as_ref().map(Agreement::state)
     }
 
     /// The same peer without a mechanism, to show what that earns.
@@ -133,6 +183,9 @@ impl Peer {
                 for stream in self.streams.values_mut() {
                     stream.act(&mut self.core);
                 }
+                if let Some(agreement) = &mut self.agreement {
+                    agreement.wake(self.core.now);
+                }
                 self.wake_at = Time::NEVER;
             }
             Input::Connected(peer) => self.set_connected(peer, true),
@@ -167,8 +220,32 @@ impl Peer {
                     stream.unsubscribe(&mut self.core);
                 }
             }
+            Input::Propose(order) => {
+                if let Some(agreement) = &mut self.agreement {
+                    agreement.propose(self.core.now, &order);
+                }
+            }
+            Input::Checked(verdict) => {
+                if let Some(agreement) = &mut self.agreement {
+                    agreement.checked(self.core.now, verdict);
+                }
+            }
         }
+        self.carry();
         self.set_wake();
+    }
+
+    /// Hands on what came of agreement.
+    fn carry(&mut self) {
+        let Some(agreement) = &mut self.agreement else {
+            return;
+        };
+        while let Some(outcome) = agreement.poll() {
+            match outcome {
+                Outcome::Step(step) => self.core.agreement(step),
+                Outcome::Event(event) => self.core.event(Event::Agreed(event)),
+            }
+        }
     }
 
     /// What the peer wants done next; `None` until the next input.
@@ -184,6 +261,7 @@ impl Peer {
             .streams
             .values()
             .map(Stream::next_wake)
+            .chain(self.agreement.as_ref().map(Agreement::wake_at))
             .min()
             .unwrap_or(Time::NEVER);
         // Waking too early is harmless, and asking again for every input would cost more.
@@ -230,6 +308,11 @@ impl Peer {
             Message::Evidence(proof) => {
                 listed(&mut self.streams, proof.stream())?.on_evidence(core, *proof)
             }
+            Message::Agreement { epoch } => match &mut self.agreement {
+                Some(agreement) => agreement.receive(core.now, from, epoch, &body),
+                // It does not take part (any more), which others cannot know.
+                None => Ok(()),
+            },
             Message::Notices(notices) => notices
                 .into_iter()
                 .try_for_each(|notice| self.notice(link, notice)),

@@ -155,6 +155,11 @@ impl View {
         self.older = Some(std::mem::replace(&mut self.newer, Arc::new(next)));
     }
 
+    /// The newest epoch held.
+    pub fn newest(&self) -> &Arc<Epoch> {
+        &self.newer
+    }
+
     /// The epochs held, the older first.
     pub fn epochs(&self) -> impl Iterator<Item = &Arc<Epoch>> {
         self.older.iter().chain([&self.newer])

@@ -147,7 +147,8 @@ pub fn message(bytes: &[u8]) {
         Message::Evidence(proof) => {
             proof.verify(id(0), Hash([1; 32]), &Gullible(id(0)));
         }
-        Message::Shard { .. } | Message::Notices(_) => {}
+        // What agreement makes of the body has targets of its own.
+        Message::Shard { .. } | Message::Notices(_) | Message::Agreement { .. } => {}
     }
 }
 
@@ -282,7 +283,10 @@ pub fn peer(bytes: &[u8]) {
                 Output::WakeAt(at) => wake = at,
                 Output::Deliver(segment) => assert!(!segment.is_empty()),
                 Output::Send { to, .. } => assert!(!to.contains(&id(LISTENER))),
-                Output::Connect(_) | Output::Release(_) | Output::Event(_) => {}
+                Output::Connect(_)
+                | Output::Release(_)
+                | Output::Agreement(_)
+                | Output::Event(_) => {}
             }
         }
         let sizes = peer.sizes();

@@ -3,10 +3,7 @@
 //! A synced record survives `kill -9` and loss of power: it is in a committed transaction. Records that are not
 //! synced yet are held in memory and may be lost, which the protocol allows; none is ever half there.
 
-use hamlet_consensus::{
-    Application, Epoch, Replica, Settings, identity::Signer, replica::StartError, storage::Storage,
-    time::Time,
-};
+use hamlet_consensus::{replica::StartError, storage::Storage};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
     TableError,
@@ -16,7 +13,6 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// The records, numbered from 0.
@@ -103,25 +99,11 @@ impl Journal {
         })
     }
 
-    /// Opens the journal in this file and starts the replica whose records are in it. `application` is in its first
-    /// state.
-    ///
-    /// # Errors
-    /// If the journal cannot be relied on or opened, or the replica cannot start. Then nothing was said to anybody.
-    pub fn start<A: Application>(
-        path: &Path,
-        epoch: Arc<Epoch>,
-        signer: Arc<dyn Signer>,
-        application: A,
-        settings: Settings,
-        now: Time,
-    ) -> Result<(Journal, Replica<A>), JournalError> {
-        let mut journal = Journal::open(path)?;
-        let records = journal.load()?;
-        match Replica::new(epoch, signer, application, settings, &records, now) {
-            Ok(replica) => Ok((journal, replica)),
-            Err(StartError::Storage(error)) => Err(damaged(path, &error)),
-            Err(error) => Err(JournalError::Start(error)),
+    /// Why a replica does not start with the records of this journal.
+    pub fn explain(&self, error: StartError) -> JournalError {
+        match error {
+            StartError::Storage(error) => damaged(&self.path, &error),
+            error => JournalError::Start(error),
         }
     }
 

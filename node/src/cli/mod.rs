@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod cluster;
 mod config;
 mod demo;
 mod folder;
@@ -60,6 +61,7 @@ enum Command {
     Publish(publish::Arguments),
     Watch(watch::Arguments),
     Status(status::Arguments),
+    Cluster(cluster::Arguments),
     Config(config::Arguments),
     Bench(bench::Arguments),
     Completions(shell::Completions),
@@ -81,6 +83,7 @@ impl Cli {
             Command::Publish(arguments) => publish::run(&log, &arguments).await,
             Command::Watch(arguments) => watch::run(&log, &arguments).await,
             Command::Status(arguments) => status::run(&log, &arguments).await,
+            Command::Cluster(arguments) => cluster::run(&log, &arguments).await,
             Command::Config(arguments) => config::run(&arguments),
             Command::Bench(arguments) => bench::run(&log, &arguments).await,
             Command::Completions(arguments) => shell::run(&arguments),

@@ -1,6 +1,10 @@
 //! The other side of the door: what commands ask of a running node.
 
-use super::{Access, status::Status};
+use super::{
+    Access,
+    cluster::{ClusterStatus, LogEntry},
+    status::Status,
+};
 use crate::{
     config::Rate,
     data::Folder,
@@ -10,7 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
-use http_body_util::{BodyExt, Empty, Limited, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt, Empty, Full, Limited, StreamBody, combinators::BoxBody};
 use hyper::{
     Method, Request, Response,
     body::{Frame, Incoming},
@@ -82,6 +86,38 @@ impl Client {
     pub async fn status(&self) -> Result<Status, Failure> {
         let body = Empty::new().map_err(|never| match never {}).boxed();
         let response = self.ask(Method::GET, "/api/v1/status", body).await?;
+        self.json(response).await
+    }
+
+    /// Where the node's cluster is in its agreement.
+    ///
+    /// # Errors
+    /// If the node cannot be reached, or takes no part.
+    pub async fn cluster(&self) -> Result<ClusterStatus, Failure> {
+        let body = Empty::new().map_err(|never| match never {}).boxed();
+        let response = self.ask(Method::GET, "/api/v1/cluster", body).await?;
+        self.json(response).await
+    }
+
+    /// The newest entries of the cluster's log.
+    ///
+    /// # Errors
+    /// If the node cannot be reached, or takes no part.
+    pub async fn cluster_log(&self) -> Result<Vec<LogEntry>, Failure> {
+        let body = Empty::new().map_err(|never| match never {}).boxed();
+        let response = self.ask(Method::GET, "/api/v1/cluster/log", body).await?;
+        self.json(response).await
+    }
+
+    /// Enters a note into the cluster's log, and waits until the cluster has decided.
+    ///
+    /// # Errors
+    /// If the node cannot be reached, takes no part, or the cluster does not decide in time.
+    pub async fn note(&self, text: &str) -> Result<LogEntry, Failure> {
+        let body = Full::new(Bytes::copy_from_slice(text.as_bytes()));
+        let body = body.map_err(|never| match never {}).boxed();
+        let path = "/api/v1/cluster/notes";
+        let response = self.ask(Method::POST, path, body).await?;
         self.json(response).await
     }
 

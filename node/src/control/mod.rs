@@ -12,6 +12,9 @@
 //! | `GET /api/v1/status` | what the node says of itself | – |
 //! | `GET /api/v1/network` | the network as it was founded | – |
 //! | `GET /api/v1/events` | what happens, as server-sent events ([`events`]) | – |
+//! | `GET /api/v1/cluster` | where the peer's cluster is in its agreement ([`cluster`]) | – |
+//! | `GET /api/v1/cluster/log` | the newest entries of the cluster's log | – |
+//! | `POST /api/v1/cluster/notes` | enters the request's body into that log, as a note | yes |
 //! | `GET /metrics` | what it counted, for Prometheus ([`metrics`]) | – |
 //! | `GET /healthz` | whether the peer runs | – |
 //! | `GET /readyz` | whether a playable segment has been handed to playback | – |
@@ -25,6 +28,7 @@
 mod access;
 mod api;
 pub mod client;
+pub mod cluster;
 pub mod events;
 pub mod guard;
 pub mod map;
@@ -79,6 +83,9 @@ pub fn routes(service: Arc<Service>, base: String, token: Option<Token>) -> Rout
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/network", get(api::network))
         .route("/api/v1/events", get(api::events))
+        .route("/api/v1/cluster", get(cluster::show))
+        .route("/api/v1/cluster/log", get(cluster::log))
+        .route("/api/v1/cluster/notes", post(cluster::note))
         .route("/metrics", get(api::metrics))
         .route("/healthz", get(api::health))
         .route("/readyz", get(api::readiness))

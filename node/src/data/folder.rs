@@ -5,7 +5,10 @@ use super::{
     genesis::{self, GenesisFileError},
     private::read_private,
 };
-use hamlet_overlay::genesis::Network;
+use hamlet_overlay::{
+    genesis::Network,
+    hash::{Hash, hex},
+};
 use std::{
     fs::{self, File, TryLockError},
     io,
@@ -91,6 +94,12 @@ impl Folder {
     /// Where the running node is reached.
     pub fn control(&self) -> PathBuf {
         self.0.join("control.json")
+    }
+
+    /// What must not be forgotten of the cluster's agreement in this network.
+    pub fn agreement(&self, network: Hash) -> PathBuf {
+        let name = hex(&network.0[..4]);
+        self.0.join(format!("agreement-{name}.redb"))
     }
 
     /// What requests over the network need.

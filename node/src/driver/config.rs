@@ -1,6 +1,7 @@
 //! What a driver is started with.
 
 use super::Clock;
+use crate::agreement::JournalError;
 use crate::transport::{
     TransportError, TransportKind,
     shape::LinkShape,
@@ -8,7 +9,7 @@ use crate::transport::{
 };
 use hamlet_overlay::{genesis::Network, hash::Hash, identity::PeerId, view::SegmentNumber};
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 /// What a driver is started with.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct DriverConfig {
     /// The first segment number that this peer has never used as a source. What it signed before must
     /// never be signed again with another content, so it is kept on disk, ahead of use.
     pub publish_from: SegmentNumber,
+    /// Where to keep what agreement must not forget; `None` takes no part in the cluster's agreement.
+    pub journal: Option<PathBuf>,
     /// The clock; peers in one process share one, so that their times can be compared.
     pub clock: Clock,
 }
@@ -59,6 +62,12 @@ pub enum StartError {
         /// The network.
         network: Hash,
     },
+    /// The journal of agreement cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The system gives no thread for agreement.
+    #[error("cannot start the thread of agreement: {0}")]
+    Thread(io::Error),
     /// The transport did not start.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -87,6 +96,7 @@ impl DriverConfig {
             fault: None,
             metrics: None,
             publish_from: 0,
+            journal: None,
             clock: Clock::start(),
         }
     }
@@ -124,6 +134,7 @@ impl fmt::Debug for DriverConfig {
             .field("shape", &self.shape)
             .field("fault", &self.fault)
             .field("publish_from", &self.publish_from)
+            .field("journal", &self.journal)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,10 @@
 use super::{Clock, config::Fault, passage::Passage};
 use crate::transport::counters::TransportReport;
 use hamlet_overlay::{
+    agreement::{
+        Standing,
+        state::{Entry, Note},
+    },
     identity::PeerId,
     io::{self, Cut, Event, Segment},
     report::Report,
@@ -55,6 +59,19 @@ pub struct LinkStatus {
     pub connected: bool,
 }
 
+/// What a running peer knows of its cluster's agreement.
+#[derive(Clone, Debug)]
+pub struct AgreementStatus {
+    /// Where agreement is, if the peer takes part.
+    pub standing: Option<Standing>,
+    /// The newest entries of the cluster's log, the oldest of them first.
+    pub entries: Vec<Entry>,
+    /// Why it takes no part any more, if it did.
+    pub failed: Option<String>,
+    /// The time by the peer's clock.
+    pub now: Time,
+}
+
 /// What is asked of the task that owns the peer.
 pub(super) enum Request {
     Publish(
@@ -66,6 +83,8 @@ pub(super) enum Request {
         oneshot::Sender<broadcast::Receiver<Arc<Segment>>>,
     ),
     Status(oneshot::Sender<PeerStatus>),
+    Note(String, u64, oneshot::Sender<Option<Note>>),
+    Agreement(oneshot::Sender<AgreementStatus>),
     Misbehave(Option<Fault>),
     Shutdown(oneshot::Sender<()>),
     /// Stop at once and say nothing to anybody, as after `kill -9`.
@@ -134,6 +153,22 @@ impl PeerHandle {
     /// What the peer says of itself.
     pub async fn status(&self) -> Result<PeerStatus, Stopped> {
         self.ask(Request::Status).await
+    }
+
+    /// Wants a note entered into the cluster's log; the note as it will be found there, if the peer takes part in
+    /// agreement.
+    pub async fn propose(
+        &self,
+        text: String,
+        written_unix_ms: u64,
+    ) -> Result<Option<Note>, Stopped> {
+        self.ask(|answer| Request::Note(text, written_unix_ms, answer))
+            .await
+    }
+
+    /// What the peer knows of its cluster's agreement.
+    pub async fn agreement(&self) -> Result<AgreementStatus, Stopped> {
+        self.ask(Request::Agreement).await
     }
 
     /// Stops the peer: it says farewell and closes its connections.

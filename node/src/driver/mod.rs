@@ -10,17 +10,23 @@ pub mod passage;
 mod run;
 
 pub use config::{DriverConfig, Fault, StartError};
-pub use handle::{LinkStatus, PeerHandle, PeerStatus, PublishError, Stopped};
+pub use handle::{AgreementStatus, LinkStatus, PeerHandle, PeerStatus, PublishError, Stopped};
 
-use crate::transport::swarm::Swarm;
+use crate::{
+    agreement::{Journal, Worker},
+    transport::swarm::Swarm,
+};
+use hamlet_consensus::storage::Storage;
 use hamlet_overlay::{
+    agreement,
+    genesis::FaultModel,
     identity::{Ed25519Signer, Ed25519Verifier, Signer},
     peer::{Peer, Setup},
     time::Time,
     view::View,
     work::Compute,
 };
-use std::{sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 /// A monotonic clock that counts from an origin which several peers may share.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +69,7 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
     let transport = Swarm::start(config.swarm(me)).await?;
     let clock = config.clock;
     let listening = transport.listening().to_vec();
-    let peer = Peer::new(
+    let mut peer = Peer::new(
         clock.now(),
         Setup {
             view,
@@ -73,12 +79,34 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
             publish_from: config.publish_from,
         },
     );
+    let worker = match (&config.journal, config.network.parameters().fault_model) {
+        (Some(path), FaultModel::PartialSynchrony) => Some(agree(&mut peer, path)?),
+        (Some(_), FaultModel::Synchrony) => {
+            tracing::warn!(
+                "the genesis assumes synchrony, under which clusters do not agree yet: this peer streams, and takes no part in agreement"
+            );
+            None
+        }
+        (None, _) => None,
+    };
     Ok(run::spawn(run::Parts {
         me,
         peer,
+        worker,
         transport,
         clock,
         fault: config.fault,
         listening,
     }))
+}
+
+/// Has a peer take part in its cluster's agreement, with what it recorded before.
+fn agree(peer: &mut Peer, path: &Path) -> Result<Worker, StartError> {
+    let mut journal = Journal::open(path)?;
+    let start = agreement::Start {
+        settings: hamlet_consensus::Settings::default(),
+        records: journal.load()?,
+    };
+    peer.agree(&start).map_err(|error| journal.explain(error))?;
+    Worker::start(journal).map_err(StartError::Thread)
 }

@@ -129,7 +129,10 @@ impl Shard {
                 segment: signed.header.segment,
                 shard,
             },
-            Message::Digest { .. } | Message::Notices(_) | Message::Evidence(_) => return None,
+            Message::Digest { .. }
+            | Message::Notices(_)
+            | Message::Evidence(_)
+            | Message::Agreement { .. } => return None,
         };
         shard.segment.is_multiple_of(EVERY).then_some(shard)
     }

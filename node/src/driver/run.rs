@@ -3,11 +3,15 @@
 use super::{
     Clock,
     config::Fault,
-    handle::{LinkStatus, PeerHandle, PeerStatus, Request},
+    handle::{AgreementStatus, LinkStatus, PeerHandle, PeerStatus, Request},
     passage::Tap,
 };
-use crate::transport::{Parcel, Transport, TransportEvent};
+use crate::{
+    agreement::{Done, Worker},
+    transport::{Parcel, Transport, TransportEvent},
+};
 use hamlet_overlay::{
+    agreement::state::{Note, Order},
     identity::PeerId,
     io::{Class, Cut, Event, Input, Output, PublishError, Refusal, Segment},
     peer::Peer,
@@ -37,6 +41,8 @@ const FRAMES_AT_ONCE: usize = 64;
 pub(super) struct Parts<T> {
     pub me: PeerId,
     pub peer: Peer,
+    /// Carries out the steps of agreement, if the peer takes part.
+    pub worker: Option<Worker>,
     pub transport: T,
     pub clock: Clock,
     pub fault: Option<Fault>,
@@ -66,6 +72,7 @@ pub(super) fn spawn<T: Transport>(parts: Parts<T>) -> PeerHandle {
         alarm,
         armed: false,
         published: None,
+        agreement_failed: None,
         started,
     };
     tokio::spawn(driver.run(requests));
@@ -88,6 +95,8 @@ struct Driver<T> {
     armed: bool,
     /// What became of the segment that is being published.
     published: Option<Result<SegmentNumber, PublishError>>,
+    /// Why the peer takes no part in agreement any more, if it did.
+    agreement_failed: Option<String>,
     started: Time,
 }
 
@@ -106,6 +115,7 @@ impl<T: Transport> Driver<T> {
                     self.armed = false;
                     self.input(Input::Wake);
                 }
+                Some(done) = next_done(&mut self.parts.worker) => self.carried_out(done),
                 request = requests.recv() => match request {
                     Some(Request::Shutdown(done)) => break End::Farewell(Some(done)),
                     Some(Request::Kill) => break End::Silence,
@@ -168,6 +178,12 @@ impl<T: Transport> Driver<T> {
             Request::Status(answer) => {
                 let _ = answer.send(self.status());
             }
+            Request::Note(text, written_unix_ms, answer) => {
+                let _ = answer.send(self.propose(text, written_unix_ms));
+            }
+            Request::Agreement(answer) => {
+                let _ = answer.send(self.agreement());
+            }
             Request::Misbehave(fault) => self.parts.fault = fault,
             Request::Shutdown(_) | Request::Kill => {}
         }
@@ -214,6 +230,50 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// Wants a note entered into the cluster's log; the note, if the peer takes part.
+    fn propose(&mut self, text: String, written_unix_ms: u64) -> Option<Note> {
+        self.parts.peer.standing()?;
+        let note = self.parts.peer.note(text, written_unix_ms);
+        self.input(Input::Propose(Order::Note(note.clone())));
+        Some(note)
+    }
+
+    fn agreement(&self) -> AgreementStatus {
+        let peer = &self.parts.peer;
+        let entries = peer.state().map(|state| state.entries().cloned().collect());
+        AgreementStatus {
+            standing: peer.standing(),
+            entries: entries.unwrap_or_default(),
+            failed: self.agreement_failed.clone(),
+            now: self.parts.clock.now(),
+        }
+    }
+
+    /// Takes what the thread of agreement hands back.
+    fn carried_out(&mut self, done: Done) {
+        match done {
+            Done::Send { to, frame, class } => {
+                let parcel = Parcel {
+                    frame,
+                    class,
+                    stream: None,
+                    segment: SegmentNumber::MAX,
+                };
+                self.parts.transport.send(&to, parcel);
+            }
+            Done::Checked(verdict) => self.input(Input::Checked(verdict)),
+            Done::Failed(error) => self.leave_agreement(&error),
+        }
+    }
+
+    /// What is said in agreement must be on disk before: without a disk nothing more is said.
+    fn leave_agreement(&mut self, why: &dyn std::error::Error) {
+        tracing::error!("this peer takes no part in its cluster's agreement any more: {why}");
+        self.agreement_failed = Some(why.to_string());
+        self.parts.peer.leave_agreement();
+        self.parts.worker = None;
+    }
+
     fn input(&mut self, input: Input) {
         let now = self.parts.clock.now();
         self.parts.peer.handle(now, input);
@@ -251,6 +311,12 @@ impl<T: Transport> Driver<T> {
                     self.armed = true;
                 }
                 Output::Deliver(segment) => unread = self.deliver(segment).or(unread),
+                Output::Agreement(step) => {
+                    let worker = self.parts.worker.as_ref();
+                    if let Some(Err(stuck)) = worker.map(|worker| worker.carry_out(step)) {
+                        self.leave_agreement(&stuck);
+                    }
+                }
                 Output::Event(event) => self.report(now, event),
             }
         }
@@ -288,5 +354,13 @@ impl<T: Transport> Driver<T> {
         }
         // Nobody may be listening.
         let _ = self.events.send((now, event));
+    }
+}
+
+/// What the thread of agreement hands back next; never anything if there is none, or it has ended.
+async fn next_done(worker: &mut Option<Worker>) -> Option<Done> {
+    match worker {
+        Some(worker) => worker.done.recv().await,
+        None => None,
     }
 }

@@ -228,6 +228,7 @@ impl World {
                     self.queue_at(at.max(self.now), Happening::Wake(number));
                 }
                 Output::Deliver(segment) => self.delivered[number].push(segment),
+                Output::Agreement(_) => {}
                 Output::Event(event) => self.events.push((self.now, number, event)),
             }
         }

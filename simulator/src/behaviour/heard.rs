@@ -54,6 +54,6 @@ fn subject(frame: &Frame) -> Option<(StreamNumber, SegmentNumber)> {
         Message::ProvenShard { signed, .. } | Message::Digest { signed, .. } => {
             Some((signed.header.stream, signed.header.segment))
         }
-        Message::Notices(_) | Message::Evidence(_) => None,
+        Message::Notices(_) | Message::Evidence(_) | Message::Agreement { .. } => None,
     }
 }

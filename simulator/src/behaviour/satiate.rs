@@ -36,7 +36,9 @@ impl Behaviour for Satiate {
                 Message::Shard { segment, .. } => (Class::Live, *segment),
                 Message::ProvenShard { signed, .. } => (Class::Live, signed.header.segment),
                 Message::Digest { signed, .. } => (Class::Digest, signed.header.segment),
-                Message::Notices(_) | Message::Evidence(_) => return Some(input),
+                Message::Notices(_) | Message::Evidence(_) | Message::Agreement { .. } => {
+                    return Some(input);
+                }
             };
             let fellow = |peer| {
                 let mut epochs = at.view.epochs();

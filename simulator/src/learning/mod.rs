@@ -322,7 +322,10 @@ impl Learning {
                 Output::WakeAt(time) if time != Time::NEVER => {
                     self.enter(time.max(self.now), Event::Wake { peer });
                 }
-                Output::WakeAt(_) | Output::Deliver(_) | Output::Event(_) => {}
+                Output::WakeAt(_)
+                | Output::Deliver(_)
+                | Output::Agreement(_)
+                | Output::Event(_) => {}
             }
         }
     }

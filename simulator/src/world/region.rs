@@ -201,6 +201,8 @@ impl Region {
                     }
                 }
             }
+            // The peers of a world take no part in agreement, which has a world of its own.
+            Output::Agreement(_) => {}
             Output::Event(event) => self.hear(scene, peer, event),
         }
     }

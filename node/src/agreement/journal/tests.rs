@@ -1,11 +1,14 @@
 use super::*;
+use hamlet_consensus::identity::Signer;
 use hamlet_consensus::{
-    Input, Output, Terms, application::BadSnapshot, ed25519::Ed25519Signer, hash::Hash,
+    Application, Epoch, Input, Output, Replica, Settings, Terms, application::BadSnapshot,
+    ed25519::Ed25519Signer, hash::Hash, time::Time,
 };
 use std::{
     env, fs,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,15 +46,22 @@ fn epoch(number: u64) -> Arc<Epoch> {
     Arc::new(Epoch::new(Hash([1; 32]), Hash([2; 32]), number, terms, members).unwrap())
 }
 
-fn start(path: &Path) -> Result<(Journal, Replica<Words>), JournalError> {
-    Journal::start(
-        path,
-        epoch(0),
+fn start(path: &Path, number: u64) -> Result<(Journal, Replica<Words>), JournalError> {
+    let mut journal = Journal::open(path)?;
+    let records = journal.load()?;
+    let (words, settings) = (Words::default(), Settings::default());
+    let replica = Replica::new(
+        epoch(number),
         signer(),
-        Words::default(),
-        Settings::default(),
+        words,
+        settings,
+        &records,
         Time::ZERO,
-    )
+    );
+    match replica {
+        Ok(replica) => Ok((journal, replica)),
+        Err(error) => Err(journal.explain(error)),
+    }
 }
 
 /// Gives the replica an input and carries out what it wants on disk.
@@ -77,7 +87,7 @@ fn a_replica_comes_back_with_all_that_it_executed() {
     let path = folder.path().join("agreement.redb");
     let mut words = Words::default();
     for round in 0..4 {
-        let (mut journal, mut replica) = start(&path).unwrap();
+        let (mut journal, mut replica) = start(&path, 0).unwrap();
         assert_eq!(*replica.application(), words, "round {round}");
         drive(&mut journal, &mut replica, Input::Wake);
         for number in 0..5 {
@@ -125,12 +135,10 @@ fn a_journal_has_one_user() {
 fn another_epochs_journal_is_refused_and_the_error_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agreement.redb");
-    let (mut journal, mut replica) = start(&path).unwrap();
+    let (mut journal, mut replica) = start(&path, 0).unwrap();
     submit(&mut journal, &mut replica, "word".into());
     drop(journal);
-    let (words, settings) = (Words::default(), Settings::default());
-    let other = Journal::start(&path, epoch(1), signer(), words, settings, Time::ZERO);
-    let error = other.map(|_| ()).unwrap_err();
+    let error = start(&path, 1).map(|_| ()).unwrap_err();
     assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("agreement.redb"), "{error}");
     assert!(error.to_string().contains("new key"), "{error}");
@@ -178,7 +186,7 @@ fn child() {
     let Some(path) = env::var_os("HAMLET_TEST_JOURNAL") else {
         return;
     };
-    let (mut journal, mut replica) = start(Path::new(&path)).unwrap();
+    let (mut journal, mut replica) = start(Path::new(&path), 0).unwrap();
     for number in replica.height() + 1.. {
         submit(&mut journal, &mut replica, format!("{number} "));
         println!("executed {}", replica.height());
@@ -210,7 +218,7 @@ fn killed_at_any_moment_it_comes_back_with_what_it_said() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let (_, replica) = start(&path).unwrap();
+    let (_, replica) = start(&path, 0).unwrap();
     // A vote is synced before anything is said of it; the certificate of one member's own votes follows from it.
     assert!(replica.height() >= said, "{} of {said}", replica.height());
     let words: String = (1..=replica.height())

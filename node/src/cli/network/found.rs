@@ -6,7 +6,7 @@ use crate::{
     failure::{Failure, Kind},
 };
 use hamlet_overlay::{
-    genesis::{Founder, Genesis, Network, Parameters, Publisher},
+    genesis::{FaultModel, Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
 };
 use std::net::IpAddr;
@@ -91,6 +91,8 @@ impl New {
         });
         let total = self.total_rate.map(|rate| rate.bits_per_s);
         Parameters {
+            // What the engine agrees under; a genesis may say otherwise, and then its peers only stream.
+            fault_model: FaultModel::PartialSynchrony,
             g_min: self.g_min.unwrap_or(usual.g_min),
             g_max: self.g_max.unwrap_or(usual.g_max),
             h: self.h.unwrap_or(usual.h),
@@ -98,7 +100,6 @@ impl New {
             k: self.k.unwrap_or(usual.k),
             segment_ms: self.segment_ms,
             total_bits_per_s: total.unwrap_or(usual.total_bits_per_s.max(sum)),
-            ..usual
         }
     }
 }

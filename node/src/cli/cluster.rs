@@ -1,0 +1,121 @@
+//! `hamlet cluster`
+
+use super::{folder::FolderArguments, logs, output};
+use crate::{
+    config::LogSettings,
+    control::{
+        client::Client,
+        cluster::{ClusterStatus, LogEntry},
+    },
+    failure::Failure,
+};
+use clap::{Args, Subcommand};
+use hamlet_overlay::genesis::FaultModel;
+use std::{fmt::Write, path::PathBuf};
+
+/// See what a peer's cluster agrees on, and write into its log
+///
+/// The members of a cluster keep one log, in which every entry is decided by a quorum of them. The node of the data
+/// folder must run.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Show the cluster's members, who of them is heard of, and where agreement is
+    Show(Show),
+    /// Show the newest entries of the cluster's log
+    Log(Show),
+    /// Enter a note into the cluster's log, and wait until the cluster has decided
+    Propose(Propose),
+}
+
+#[derive(Args, Debug)]
+struct Show {
+    /// Write it as JSON to this file; without a path, or with -, to standard output
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    folder: FolderArguments,
+}
+
+#[derive(Args, Debug)]
+struct Propose {
+    /// The note: up to 1024 bytes, which all members can read for as long as the log keeps it
+    text: String,
+    #[command(flatten)]
+    show: Show,
+}
+
+pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), Failure> {
+    let (Command::Show(show) | Command::Log(show) | Command::Propose(Propose { show, .. })) =
+        &arguments.command;
+    logs::begin(log, &show.folder.config()?);
+    let client = Client::of(&show.folder.folder()).await?;
+    match &arguments.command {
+        Command::Show(_) => {
+            let status = client.cluster().await?;
+            write(show, &status, || members(&status))
+        }
+        Command::Log(_) => {
+            let entries = client.cluster_log().await?;
+            write(show, &entries, || entries.iter().map(line).collect())
+        }
+        Command::Propose(propose) => {
+            let entry = client.note(&propose.text).await?;
+            write(show, &entry, || line(&entry))
+        }
+    }
+}
+
+fn write(
+    show: &Show,
+    value: &impl serde::Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    match &show.json {
+        Some(path) => output::json(path, value),
+        None => output::print(&text()),
+    }
+}
+
+/// The cluster for people.
+fn members(status: &ClusterStatus) -> String {
+    let model = match status.fault_model {
+        FaultModel::PartialSynchrony => "partial synchrony",
+        FaultModel::Synchrony => "synchrony",
+    };
+    let mut text = format!(
+        "cluster    {}, {} members, {} may be faulty under {model}, {} decide\n\
+         log        height {}, view {}\n",
+        status.cluster,
+        status.members.len(),
+        status.faults,
+        status.quorum,
+        status.height,
+        status.view
+    );
+    for member in &status.members {
+        let heard = match (member.me, member.heard_ms) {
+            (true, _) => "this peer".to_owned(),
+            (false, Some(ms)) => format!("heard of {:.1} s ago", ms as f64 / 1e3),
+            (false, None) => "not heard of".to_owned(),
+        };
+        let leads = if member.leads { ", leads" } else { "" };
+        // Writing into memory does not fail.
+        let _ = writeln!(text, "member     {} {heard}{leads}", member.peer);
+    }
+    if let Some(why) = &status.failed {
+        let _ = writeln!(text, "stopped    {why}");
+    }
+    text
+}
+
+/// An entry for people.
+fn line(entry: &LogEntry) -> String {
+    let by = entry.by.get(..8).unwrap_or(&entry.by);
+    format!("{:>6}  {by}  {}\n", entry.number, entry.text)
+}
