@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Member0, block, certificate, epoch, proposal};
-use hamlet_consensus::{Message, block::BlockId, certificate::Claim, vote::Vote};
+use hamlet_consensus::{Input, Message, block::BlockId, certificate::Claim, vote::Vote};
 use std::time::Duration;
 
 /// A leader may show a block of old commands to half of the members and an empty one to the others, and have both
@@ -46,4 +46,22 @@ fn commands_of_a_notarized_block_are_pending_with_everybody() {
     }
     let commands = Message::Commands(block.block().commands.clone());
     assert!(member.sent.contains(&commands));
+}
+
+/// Who came past a view by a later one's certificate asks for what it lacks, or it could never propose again.
+#[test]
+fn who_is_stuck_asks_for_the_certificates_that_it_lacks() {
+    let mut member = Member0::start(0, Vec::new());
+    let later = certificate(Claim::Nullified(2), &[1, 2, 3], &epoch(0));
+    member.hear(3, Message::Certificates(vec![later]));
+    member.input(Input::Submit(vec!["a".into()]));
+    member.wait(Duration::from_secs(1));
+    member.wait(Duration::from_secs(1));
+    let asks = |view| move |message: &Message| matches!(message, Message::Status(status) if status.stuck && status.view == view);
+    assert!(member.sent.iter().any(asks(1)));
+    let lacking = certificate(Claim::Nullified(1), &[1, 2, 3], &epoch(0));
+    member.hear(3, Message::Certificates(vec![lacking]));
+    member.sent.clear();
+    member.wait(Duration::from_secs(10));
+    assert!(member.sent.iter().any(asks(member.replica.view())));
 }

@@ -51,6 +51,22 @@ impl<A: Application> Replica<A> {
         Some(self.log.tip())
     }
 
+    /// The lowest view between the last notarized block and the present view that is not known to be nullified. Who came
+    /// past it by a later view's certificate does not get its own unless it asks.
+    pub(super) fn first_gap(&self) -> Option<View> {
+        let mut gap = None;
+        for between in (self.floor() + 1..self.view).rev() {
+            let open = self.views.get(&between);
+            if open.is_some_and(|open| open.notarized_block().is_some()) {
+                break;
+            }
+            if open.is_none_or(|open| open.nullified.is_none()) {
+                gap = Some(between);
+            }
+        }
+        gap
+    }
+
     /// Certificates that show that a block of `view` may have this parent.
     pub(super) fn justification(&self, parent: BlockId, view: View) -> Vec<Certificate> {
         let notarization = if parent == self.log.tip() {

@@ -35,3 +35,10 @@ fn executed_commands_keep_nobody_awake() {
         assert_eq!(outcome.violation, None, "seed {seed}");
     }
 }
+
+/// Members that had passed views by later views' certificates lacked different nullifications, so none could propose.
+#[test]
+fn gaps_between_certificates_are_filled() {
+    let outcome = torture(&Plan::draw(839_261));
+    assert_eq!(outcome.violation, None);
+}
