@@ -7,26 +7,56 @@ use hamlet_overlay::{
     io::Class,
     message::{Message, Notice, Standing},
     push::duty::{Rotation, rotation},
-    set::ShardSet,
+    set::{Set64, ShardSet, SlotSet},
     view::{Cluster, SegmentNumber},
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// For how many segments requests are remembered.
 const REMEMBERED: u64 = 64;
 /// How far ahead of the newest they are. A source that crashed goes on above the bound that it had noted.
 const AHEAD: u64 = 1024;
-/// How many standings of each fellow are remembered.
-const STANDINGS: usize = 16;
+/// For how many segments a standing is remembered that another has replaced.
+const PLANNED: u64 = 40;
+
+/// What a fellow told of itself.
+#[derive(Default)]
+struct Told {
+    now: Standing,
+    /// What was in force before, by silent slots, reserve and whether nothing was wanted, and the newest segment
+    /// when it was replaced.
+    before: BTreeMap<(u64, u8, bool), SegmentNumber>,
+}
+
+impl Told {
+    fn tell(&mut self, standing: Standing, newest: SegmentNumber) {
+        let Standing {
+            silent,
+            extra,
+            idle,
+        } = std::mem::replace(&mut self.now, standing);
+        self.before.retain(|_, &mut when| when + PLANNED >= newest);
+        self.before.insert((silent.0, extra, idle), newest);
+    }
+
+    fn all(&self) -> impl Iterator<Item = Standing> {
+        let before = self.before.keys().map(|&(silent, extra, idle)| Standing {
+            silent: Set64(silent),
+            extra,
+            idle,
+        });
+        before.chain([self.now])
+    }
+}
 
 /// A shard is owed by its relay to fellow members and to the same slot of neighbouring clusters, by the
 /// source to the first relays, and by anybody to whoever asked for it.
 pub struct OwedOnly {
     /// Per receiver of requests, by segment and asker.
     asked: Vec<BTreeMap<(SegmentNumber, usize), ShardSet>>,
-    /// Per receiver of standings, by who told them, the newest few: what is sent now may have been planned
-    /// by one of them.
-    told: Vec<BTreeMap<usize, VecDeque<Standing>>>,
+    /// Per receiver of standings, by who told them. What is sent now was planned when its segment began, by what was
+    /// told last by then, however much was told since.
+    told: Vec<BTreeMap<usize, Told>>,
     /// The rotations of recent segments, each at its number modulo [`REMEMBERED`].
     rotations: Vec<Option<(SegmentNumber, Rotation)>>,
 }
@@ -36,7 +66,7 @@ impl OwedOnly {
     pub fn new(peers: usize) -> OwedOnly {
         OwedOnly {
             asked: vec![BTreeMap::new(); peers],
-            told: vec![BTreeMap::new(); peers],
+            told: (0..peers).map(|_| BTreeMap::new()).collect(),
             rotations: vec![None; REMEMBERED as usize],
         }
     }
@@ -70,8 +100,7 @@ impl OwedOnly {
             }
             if let Notice::Standing { standing, .. } = *notice {
                 let told = self.told[peer].entry(from).or_default();
-                told.push_front(standing);
-                told.truncate(STANDINGS);
+                told.tell(standing, newest);
             }
         }
         while let Some((&(first, _), _)) = asked.first_key_value()
@@ -124,7 +153,7 @@ impl Invariant for OwedOnly {
                     let substitutes = || {
                         let told = index.and_then(|index| self.told[peer].get(&index));
                         told.is_some_and(|told| {
-                            told.iter().any(|told| sender.substitutes(shard, told))
+                            told.all().any(|told| sender.substitutes(shard, told))
                         })
                     };
                     if !sender.owes(scene, receiver, index) && !asked() && !substitutes() {
@@ -166,9 +195,14 @@ impl<'a> Sender<'a> {
 
     /// Whether it stands in for the shard's relay at a fellow who told this, whatever parity is given out:
     /// with less of it no less is owed.
-    fn substitutes(&self, shard: u8, standing: &Standing) -> bool {
+    fn substitutes(&self, shard: u8, mut standing: Standing) -> bool {
         let mine = self.cluster.slots_of(self.me);
-        self.rotation.substituted(standing, 0, mine).contains(shard)
+        standing.silent = standing
+            .silent
+            .intersection(SlotSet::below(self.rotation.n));
+        self.rotation
+            .substituted(&standing, 0, mine)
+            .contains(shard)
     }
 
     fn owes(&self, scene: &Scene, receiver: PeerId, index: Option<usize>) -> bool {

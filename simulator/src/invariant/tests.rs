@@ -5,10 +5,10 @@ use crate::{scene::Published, scene::Scene, world};
 use hamlet_overlay::{
     identity::PeerId,
     io::{Class, Segment},
-    message::{Message, Notice},
+    message::{Message, Notice, Standing},
     peer::Sizes,
     push::duty::{Rotation, rotation},
-    set::ShardSet,
+    set::{Set64, ShardSet, SlotSet},
     time::Time,
 };
 
@@ -172,4 +172,66 @@ fn shards_for_those_they_are_not_owed_to_are_noticed() {
         "who asked is answered"
     );
     assert!(!answer(&other_across, &mut rule), "who did not is not");
+}
+
+#[test]
+fn what_a_fellow_tells_after_a_segment_began_changes_no_duty() {
+    let scene = scene();
+    let (n, k) = (scene.network.parameters().n, scene.network.parameters().k);
+    let by = rotation(scene.rotation_beacon, 0, 0, n);
+    let rotation = Rotation { by, n, k };
+    let cluster = &scene.network.clusters()[scene.cluster(scene.source).id as usize];
+    let index = |slot| scene.directory.index(cluster.holder(slot)).unwrap();
+    // All slots but the substitute's are called silent, so that it owes the lowest of their shards.
+    let shard = (0..k)
+        .find(|&shard| {
+            let others = [rotation.slot(shard), (rotation.slot(shard) + 1) % n];
+            !others.map(index).contains(&scene.source) && index(others[0]) != index(others[1])
+        })
+        .unwrap();
+    let relay = rotation.slot(shard);
+    let (substitute, fellow) = (index((relay + 1) % n), index(relay));
+    let mine = cluster.slots_of(scene.directory.id(substitute));
+    let standing = |silent| Standing {
+        silent,
+        extra: 0,
+        idle: false,
+    };
+    let all_but_mine = SlotSet::below(n).without(mine);
+    let frame = Message::Shard {
+        stream: 0,
+        segment: 0,
+        shard,
+    }
+    .frame_with("a shard".into());
+    let sends = |told: &[SlotSet]| {
+        let mut rule = duty::OwedOnly::new(scene.directory.len());
+        for &silent in told {
+            let notice = Notice::Standing {
+                stream: 0,
+                epoch: 0,
+                standing: standing(silent),
+            };
+            let received = Step::Received {
+                from: fellow,
+                frame: &Message::Notices(vec![notice]).frame(),
+                class: Class::Notice,
+            };
+            assert_eq!(rule.check(&scene, substitute, received), Ok(()));
+        }
+        let sent = Step::Sent {
+            to: &[scene.directory.id(fellow)],
+            frame: &frame,
+            class: Class::Live,
+        };
+        rule.check(&scene, substitute, sent).is_ok()
+    };
+    let others = SlotSet::below(n).without(SlotSet::one(relay));
+    let flood: Vec<SlotSet> = (0..100)
+        .map(|turn| Set64(turn).intersection(others))
+        .collect();
+    assert!(!sends(&[]), "nothing is silent, so nothing is owed");
+    assert!(sends(&[all_but_mine]));
+    assert!(!sends(&flood));
+    assert!(sends(&[&[all_but_mine], &flood[..]].concat()));
 }
