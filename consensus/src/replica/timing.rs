@@ -185,7 +185,8 @@ impl<A: Application> Replica<A> {
 
     fn send_status(&mut self, to: MemberSet, stuck: bool) {
         // Who is stuck says from where on it lacks certificates: without those it can neither propose nor vote.
-        let view = self.first_gap().filter(|_| stuck).unwrap_or(self.view);
+        let gap = if stuck { self.first_gap() } else { None };
+        let view = gap.unwrap_or(self.view);
         let status = Status {
             view,
             height: self.log.height(),

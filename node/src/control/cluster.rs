@@ -99,7 +99,9 @@ async fn agreement(door: &Door) -> Result<AgreementStatus, Failure> {
 
 fn no_part(failed: Option<String>) -> Failure {
     let why = failed.map_or_else(
-        || "a demonstration's peers do not".to_owned(),
+        || {
+            "a demonstration's peers do not, nor do those of a network whose genesis assumes synchrony".to_owned()
+        },
         |failed| format!("it stopped: {failed}"),
     );
     let text = format!("this peer takes no part in its cluster's agreement; {why}");
