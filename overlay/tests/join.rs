@@ -82,3 +82,60 @@ fn two_who_come_back_and_watch_later_miss_nothing_whoever_they_are() {
         }
     }
 }
+
+#[test]
+fn who_begins_to_watch_while_a_segment_is_on_its_way_misses_nothing() {
+    let peers = 10;
+    for number in 1..peers {
+        // A frame takes 20 ms, so a segment is on its way in every state that there is.
+        for after_ms in (0..120).step_by(10) {
+            let mut world = World::new(peers, Parameters::for_peers(peers));
+            world.input(number, Input::Unsubscribe(0));
+            world.run_for(Duration::from_millis(500));
+            let mut payloads = world.publish(5 + after_ms / 10, 12_000);
+            let from = payloads.len() as u64;
+            payloads.push(world.publish_one(12_000));
+            world.run_for(Duration::from_millis(after_ms));
+            world.input(number, Input::Subscribe(0));
+            world.run_for(Duration::from_millis(250 - after_ms));
+            payloads.extend(world.publish(12, 12_000));
+            world.run_for(Duration::from_secs(3));
+            let got = &world.delivered[number];
+            let numbers: Vec<u64> = got.iter().map(|segment| segment.number).collect();
+            let first = numbers.first().copied().unwrap_or(u64::MAX);
+            let context = format!("peer {number} that watches {after_ms} ms after {from}");
+            assert!(first <= from, "{context} begins at {first}");
+            assert!(
+                numbers.iter().copied().eq(first..payloads.len() as u64),
+                "{context}: {numbers:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_begins_to_watch_while_the_source_rests_still_gets_what_came_last() {
+    let peers = 10;
+    for number in 1..peers {
+        for rest_ms in [1_000, 1_900, 2_500, 10_000] {
+            let mut world = World::new(peers, Parameters::for_peers(peers));
+            world.input(number, Input::Unsubscribe(0));
+            world.run_for(Duration::from_millis(500));
+            world.publish(7, 12_000);
+            world.run_for(Duration::from_millis(rest_ms));
+            world.input(number, Input::Subscribe(0));
+            world.run_for(Duration::from_secs(3));
+            world.publish(3, 12_000);
+            world.run_for(Duration::from_secs(3));
+            let got = &world.delivered[number];
+            let numbers: Vec<u64> = got.iter().map(|segment| segment.number).collect();
+            let first = numbers.first().copied().unwrap_or(u64::MAX);
+            let context = format!("peer {number} that watches after {rest_ms} ms");
+            assert!(first <= 4, "{context} begins at {first}");
+            assert!(
+                numbers.iter().copied().eq(first..10),
+                "{context}: {numbers:?}"
+            );
+        }
+    }
+}

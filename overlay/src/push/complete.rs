@@ -51,6 +51,7 @@ impl Stream {
             Some(Ok(())) => {}
         }
         let (after, repaired) = (now.since(segment.first_seen), segment.rounds > 0);
+        let backlog = segment.backlog;
         let deal = segment.deal.clone();
         let rotation = segment.rotation;
         let given_out = segment
@@ -65,6 +66,8 @@ impl Stream {
         let fill_at = now + GRACE;
         // Of a segment that had to be repaired only what was given tells how long giving takes.
         let took = match repaired {
+            // Nobody waited for it until now.
+            _ if backlog => None,
             true => segment
                 .most_given_at
                 .map(|at| at.since(segment.first_seen) * 5 / 4),

@@ -1,6 +1,6 @@
 //! Playing: verified segments are handed out in order (P7).
 
-use super::{Stream, WINDOW};
+use super::{Stream, WINDOW, segment::Segment};
 use crate::{
     core::Core,
     io::{Event, Output, Segment as Played},
@@ -8,7 +8,8 @@ use crate::{
     view::SegmentNumber,
 };
 
-/// How long after it was first heard of a segment is waited for before it is left out.
+/// How long a segment is waited for before it is left out: since it was first heard of, or since it has been
+/// wanted, if that is later.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2_000);
 /// How long a newcomer gathers digests before it decides where to begin.
 const GATHER: Duration = Duration::from_millis(300);
@@ -21,6 +22,8 @@ const RECENT: u64 = 8;
 pub(super) struct Playout {
     /// The segment to be handed out next, once it is known where to begin.
     cursor: Option<SegmentNumber>,
+    /// When playing began.
+    since: Time,
     first_digest: Option<Time>,
     /// Whether something was left out since the last segment.
     discontinuity: bool,
@@ -90,21 +93,30 @@ impl Stream {
         let Some(start) = start.copied() else { return };
         drop(known);
         self.playout.cursor = Some(start);
+        self.playout.since = core.now;
         for past in self.window.range_mut(..start) {
             past.1.played = true;
         }
         for number in start..=newest {
+            self.segment(core, number);
+        }
+        // Also those that began while nobody watched here and whose digest has not come.
+        let begun: Vec<SegmentNumber> = self.window.range(start..).map(|(&at, _)| at).collect();
+        for number in begun {
             let segment = self.segment(core, number);
             segment.backlog |= number < newest;
-            if segment.restored() {
+            let (backlog, late_at) = (segment.backlog, segment.late_at.max(core.now));
+            let begun_unwatched = segment.chase_at.is_none();
+            // A relay may hold enough already: then nothing more comes that would make it restore.
+            self.restore(core, number);
+            if self.window.get(&number).is_none_or(Segment::restored) {
                 continue;
             }
-            if segment.backlog {
+            if backlog {
                 self.chase_at(number, core.now);
-            } else if segment.chase_at.is_none() {
-                // It began while nobody watched here, so nobody owes it and nothing was set for it.
-                let late_at = segment.late_at;
-                self.chase_at(number, late_at.max(core.now));
+            } else if begun_unwatched {
+                // Nobody owes it, and no time was set at which it is asked for.
+                self.chase_at(number, late_at);
             }
         }
     }
@@ -155,7 +167,7 @@ impl Stream {
         let Some((_, segment)) = self.window.range(cursor..).next().filter(|_| known) else {
             return false;
         };
-        let until = segment.first_seen + PATIENCE;
+        let until = segment.first_seen.max(self.playout.since) + PATIENCE;
         if core.now < until {
             self.wake_at(until);
         }

@@ -275,21 +275,27 @@ impl World {
     pub fn publish(&mut self, count: u64, bytes: usize) -> Vec<Bytes> {
         (0..count)
             .map(|_| {
-                let number = self.delivered[0].len();
-                let seed = self.now.as_micros();
-                let payload: Bytes = (0..bytes)
-                    .map(|byte| (byte as u64 * 31 + seed / 7 + byte as u64 / 251) as u8)
-                    .collect();
-                let cut = Cut {
-                    payload: payload.clone(),
-                    random_access: number.is_multiple_of(4),
-                    cut_unix_ms: 0,
-                };
-                self.input(0, Input::Publish(cut));
+                let payload = self.publish_one(bytes);
                 self.run_for(Duration::from_millis(250));
                 payload
             })
             .collect()
+    }
+
+    /// Publishes a segment from peer 0, which is then on its way; returns the payload.
+    pub fn publish_one(&mut self, bytes: usize) -> Bytes {
+        let number = self.delivered[0].len();
+        let seed = self.now.as_micros();
+        let payload: Bytes = (0..bytes)
+            .map(|byte| (byte as u64 * 31 + seed / 7 + byte as u64 / 251) as u8)
+            .collect();
+        let cut = Cut {
+            payload: payload.clone(),
+            random_access: number.is_multiple_of(4),
+            cut_unix_ms: 0,
+        };
+        self.input(0, Input::Publish(cut));
+        payload
     }
 
     pub fn refused(&self, number: usize) -> BTreeSet<hamlet_overlay::io::Refusal> {
