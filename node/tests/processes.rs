@@ -250,6 +250,10 @@ fn every_process_writes_what_was_published_while_some_are_killed() {
 fn a_source_that_was_killed_goes_on_under_new_numbers() {
     let town = Town::found(5, &["--rate", "2Mbit"]);
     let nodes: Vec<Process> = (1..5).map(|peer| town.node(peer)).collect();
+    // Without a node at hand watching would run one itself, and the node find its folder taken.
+    (1..5).for_each(|peer| {
+        wait("the nodes", || town.status(peer));
+    });
     // Nobody runs the source's folder, so publishing runs its node itself.
     let clip = || town.start("publish", town.on(0, &["publish", "--clip"]));
     let source = clip();
