@@ -4,6 +4,7 @@
 
 mod bench;
 mod graph;
+mod grid;
 mod hunt;
 mod interrupt;
 mod json;
@@ -49,6 +50,7 @@ struct Lab {
 enum Command {
     Bench(Box<bench::Arguments>),
     Graph(Box<graph::Arguments>),
+    Grid(Box<grid::Arguments>),
     Hunt(Box<hunt::Arguments>),
     Learn(Box<learn::Arguments>),
     Live(Box<live::Arguments>),
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Graph(arguments) => graph::run(*arguments),
+        Command::Grid(arguments) => grid::run(*arguments),
         Command::Hunt(arguments) => hunt::run(*arguments),
         Command::Learn(arguments) => learn::run(*arguments),
         Command::Live(arguments) => live::run(*arguments),

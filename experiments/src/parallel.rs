@@ -6,11 +6,24 @@ use std::{
     thread,
 };
 
+/// How many processors there are.
+pub fn processors() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get())
+}
+
 /// The results of `work` on each item, in the order of the items, from as many threads as there are
 /// processors. After Ctrl-C nothing more is begun, and what was not begun is missing.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    map_on(processors(), items, work)
+}
+
+/// The same, from so many threads.
+pub fn map_on<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let threads = thread::available_parallelism().map_or(1, |count| count.get());
     let serve = || {
         let mut done = Vec::new();
         while !interrupt::asked() {

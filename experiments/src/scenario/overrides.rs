@@ -117,12 +117,26 @@ impl Overrides {
     /// # Errors
     /// What is wrong with it: in a file, with the line and the field.
     pub fn scenario(&self) -> Result<Scenario, Box<dyn Error>> {
+        self.varied(&Overrides::default())
+    }
+
+    /// The same, where `others` win over what this command line says.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn varied(&self, others: &Overrides) -> Result<Scenario, Box<dyn Error>> {
         let source = match (&self.scenario, &self.preset) {
             (Some(path), _) => read::Source::file(path)?,
             (None, Some(name)) => preset::find(name)?,
             (None, None) => read::Source::default(),
         };
-        let scenario = self.over(source.parse()?);
+        // A share and a behaviour stand for adversaries together only, so one must not be lost for want of the other.
+        let others = Overrides {
+            byzantine: others.byzantine.or(self.byzantine),
+            behavior: others.behavior.clone().or(self.behavior.clone()),
+            ..others.clone()
+        };
+        let scenario = others.over(self.over(source.parse()?));
         // What the command line said stands in no line of the file.
         if let Err(problem) = scenario.settings(0).check() {
             return Err(source.place(&problem).into());
@@ -148,7 +162,7 @@ impl Overrides {
         scenario.verify_all |= self.verify_all;
         #[cfg(feature = "ablation")]
         {
-            scenario.without = self.without;
+            scenario.without = self.without.or(scenario.without);
         }
         let parameters = &mut scenario.parameters;
         for (wish, field) in [

@@ -1,6 +1,6 @@
 //! The arguments of `hamlet-lab simulate`.
 
-use crate::scenario::Overrides;
+use crate::{parallel, scenario::Overrides};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -33,8 +33,7 @@ pub struct Arguments {
 impl Arguments {
     /// How many threads work.
     pub fn threads(&self) -> usize {
-        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get());
-        self.threads.unwrap_or_else(processors).max(1)
+        self.threads.unwrap_or_else(parallel::processors).max(1)
     }
 }
 

@@ -6,7 +6,7 @@ mod runner;
 mod table;
 
 pub use arguments::Arguments;
-pub use results::Run;
+pub use results::{Run, summary};
 pub use runner::{Threads, run_one};
 
 use crate::{Outcome, interrupt, json, process, scenario};

@@ -63,13 +63,19 @@ pub fn to_json(runs: &[Run], peak_rss_bytes: u64) -> serde_json::Result<Value> {
     for run in runs {
         all.push(serde_json::to_value(run)?);
     }
-    let mut summary = match &all[..] {
+    let mut summary = summary(&all);
+    summary.insert("peak_rss_bytes".to_owned(), peak_rss_bytes.into());
+    Ok(Value::Object(summary))
+}
+
+/// The figures of the only world; or their means under the same names, with the `worst` of each and its
+/// seed, and all `runs`.
+pub fn summary(runs: &[Value]) -> Map<String, Value> {
+    match runs {
         [] => Map::new(),
         [only] => only.as_object().cloned().unwrap_or_default(),
         several => summarise(several),
-    };
-    summary.insert("peak_rss_bytes".to_owned(), peak_rss_bytes.into());
-    Ok(Value::Object(summary))
+    }
 }
 
 fn summarise(runs: &[Value]) -> Map<String, Value> {
