@@ -28,14 +28,14 @@ pub fn read(source: &str, from: impl Read, categorical: &[String]) -> Result<Tab
         .clone();
     let mut columns = open_columns(source, &header, categorical)?;
     let mut record = StringRecord::new();
-    let mut rows = 0;
+    let mut lines = Vec::new();
     while reader
         .read_record(&mut record)
         .map_err(|error| csv_problem(source, &error))?
     {
         let line = record
             .position()
-            .map_or(rows as u64 + 2, |position| position.line());
+            .map_or(lines.len() as u64 + 2, |position| position.line());
         let wrong = |problem: String| DataError::new(source, problem).at_line(line);
         if record.len() != columns.len() {
             let (found, expected) = (record.len(), columns.len());
@@ -43,7 +43,7 @@ pub fn read(source: &str, from: impl Read, categorical: &[String]) -> Result<Tab
                 "{found} cells where the header names {expected}: add or remove cells, or quote those that hold a comma"
             )));
         }
-        if rows * columns.len() >= MAX_CELLS {
+        if lines.len() * columns.len() >= MAX_CELLS {
             return Err(wrong(format!(
                 "more than {MAX_CELLS} cells: take a sample of the rows"
             )));
@@ -55,7 +55,7 @@ pub fn read(source: &str, from: impl Read, categorical: &[String]) -> Result<Tab
                 .push(cell.trim())
                 .map_err(|problem| wrong(problem).in_column(name))?;
         }
-        rows += 1;
+        lines.push(line);
     }
     if reader.into_inner().limit() == 0 {
         return Err(DataError::new(
@@ -63,14 +63,14 @@ pub fn read(source: &str, from: impl Read, categorical: &[String]) -> Result<Tab
             format!("longer than {MAX_BYTES} bytes: take a part of it"),
         ));
     }
-    if rows == 0 {
+    if lines.is_empty() {
         return Err(DataError::new(source, "no rows below the header"));
     }
     let columns = columns.into_iter().map(Open::close).collect();
     Ok(Table {
         source: source.to_owned(),
         columns,
-        rows,
+        lines,
     })
 }
 
@@ -298,7 +298,12 @@ mod tests {
         let problem = ask(&[("city", "Rome")]).unwrap_err().to_string();
         assert_eq!(
             problem,
-            "people.csv, column `city`: unknown category `Rome`; known are Aix, en P., Lund, Umeå"
+            "people.csv, line 1, column `city`: unknown category `Rome`; ask with one of Aix, en P., Lund, Umeå"
+        );
+        let problem = ask(&[("Country", "IT")]).unwrap_err().to_string();
+        assert_eq!(
+            problem,
+            "people.csv, line 1, column `Country`: unknown community `IT`; ask with one of FR, SE"
         );
         assert!(
             ask(&[("cty", "Lund")])
@@ -350,12 +355,23 @@ mod tests {
                 .contains("no column `pay` to take as label; the columns are age, city")
         );
         assert!(preparing(recipe("age", Some("age"))).contains("not names of communities"));
+        assert!(preparing(recipe("pay", None)).starts_with("people.csv, line 1: "));
+        let few = read("f.csv", &b"a,b,who\n1,5,x\n2,6,x\n3,7,x\n4,8,y\n"[..], &[]).unwrap();
+        // Some split keeps the one row of `y` for testing.
+        let lonely = (0..20).find_map(|seed| {
+            let recipe = recipe("b", Some("who"));
+            let test_share = 0.25;
+            let split = Recipe {
+                test_share,
+                seed,
+                ..recipe
+            };
+            few.prepare(&split).err().map(|problem| problem.to_string())
+        });
         assert!(
-            preparing(Recipe {
-                test_share: 1.0,
-                ..recipe("age", None)
-            })
-            .contains("test share")
+            lonely.as_ref().is_some_and(|problem| problem
+                .starts_with("f.csv, line 5, column `who`: community `y` has no training row")),
+            "{lonely:?}"
         );
         let constant = read("f.csv", &b"a,b\n1,2\n1,3\n"[..], &[]).unwrap();
         let problem = constant
@@ -363,16 +379,17 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            problem.starts_with("f.csv, column `a`: holds the same value"),
+            problem.starts_with("f.csv, line 1, column `a`: holds the same value"),
             "{problem}"
         );
-        let zero = read("f.csv", &b"a,b\n1,2\n2,0\n3,0\n"[..], &[]).unwrap();
+        // The quoted line break makes the row with the zero begin at line 4.
+        let zero = read("f.csv", &b"a,b,c\n1,2,\"p\nq\"\n2,0,p\n3,0,p\n"[..], &[]).unwrap();
         let problem = zero
             .prepare(&recipe("log10(b)", None))
             .unwrap_err()
             .to_string();
         assert!(
-            problem.starts_with("f.csv, line 3, column `b`"),
+            problem.starts_with("f.csv, line 4, column `b`"),
             "{problem}"
         );
     }

@@ -2,7 +2,7 @@
 
 use super::{
     DataError, Recipe, Table, listed, shown,
-    table::{Column, Values},
+    table::{Column, HEADER, Values},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,9 +16,16 @@ const INTERCEPT: &str = "(intercept)";
 pub struct Encoder {
     source: String,
     label: String,
-    by: Option<String>,
+    by: Option<By>,
     columns: Vec<Code>,
     intercept: bool,
+}
+
+/// The column that names communities, and their names in ascending order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct By {
+    column: String,
+    communities: Vec<String>,
 }
 
 /// One column of the table.
@@ -57,6 +64,7 @@ impl Encoder {
     pub(super) fn fit(
         table: &Table,
         features: &[&Column],
+        communities: &[String],
         train: &[u32],
         recipe: &Recipe,
     ) -> Result<Encoder, DataError> {
@@ -67,7 +75,8 @@ impl Encoder {
                     "holds the same value in all training rows: leave it out, --without {}",
                     shown(&column.name)
                 );
-                DataError::new(&table.source, problem).in_column(&column.name)
+                let wrong = DataError::new(&table.source, problem).at_line(HEADER);
+                wrong.in_column(&column.name)
             };
             let code = match &column.values {
                 Values::Numbers(values) => {
@@ -102,7 +111,10 @@ impl Encoder {
         Ok(Encoder {
             source: table.source.clone(),
             label: recipe.label.clone(),
-            by: recipe.by.clone(),
+            by: recipe.by.clone().map(|column| By {
+                column,
+                communities: communities.to_vec(),
+            }),
             columns,
             intercept: recipe.intercept,
         })
@@ -143,15 +155,22 @@ impl Encoder {
     /// of the training rows.
     ///
     /// # Errors
-    /// A column that the task does not have, a cell that is not a number where numbers are, a category
-    /// that no row had; each names what is known.
+    /// A column that the task does not have, a cell that is not a number where numbers are, a category or a
+    /// community that no row had; each names the file that the models were learned from, the line of its
+    /// columns' names, and what is known.
     pub fn encode(&self, question: &BTreeMap<String, String>) -> Result<Encoded, DataError> {
-        let wrong = |problem: String| DataError::new(&self.source, problem);
+        let wrong = |problem: String| DataError::new(&self.source, problem).at_line(HEADER);
         let known = |name: &String| {
-            self.columns.iter().any(|code| code.name == *name) || self.by.as_ref() == Some(name)
+            self.columns.iter().any(|code| code.name == *name)
+                || self.by.as_ref().is_some_and(|by| by.column == *name)
         };
         if let Some(stranger) = question.keys().find(|name| !known(name)) {
-            let names = listed(self.columns.iter().map(|code| &code.name).chain(&self.by));
+            let names = listed(
+                self.columns
+                    .iter()
+                    .map(|code| &code.name)
+                    .chain(self.by.iter().map(|by| &by.column)),
+            );
             let stranger = shown(stranger);
             return Err(wrong(format!(
                 "no column `{stranger}` to ask about; ask about {names}"
@@ -160,8 +179,22 @@ impl Encoder {
         let mut encoded = Encoded {
             row: Vec::new(),
             assumed: Vec::new(),
-            community: self.by.as_ref().and_then(|by| question.get(by)).cloned(),
+            community: None,
         };
+        if let Some(By {
+            column,
+            communities,
+        }) = &self.by
+            && let Some(name) = question.get(column)
+        {
+            let name = name.trim();
+            if !communities.iter().any(|known| known == name) {
+                let (name, known) = (shown(name), listed(communities));
+                let problem = format!("unknown community `{name}`; ask with one of {known}");
+                return Err(wrong(problem).in_column(column));
+            }
+            encoded.community = Some(name.to_owned());
+        }
         for code in &self.columns {
             let wrong = |problem: String| wrong(problem).in_column(&code.name);
             match (question.get(&code.name), &code.categories) {
@@ -185,7 +218,7 @@ impl Encoder {
                     else {
                         let (cell, names) = (shown(cell), listed(names));
                         return Err(wrong(format!(
-                            "unknown category `{cell}`; known are {names}"
+                            "unknown category `{cell}`; ask with one of {names}"
                         )));
                     };
                     code.category(place as u32, &mut encoded.row);

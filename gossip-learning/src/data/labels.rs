@@ -32,7 +32,7 @@ impl Labels {
             (Values::Numbers(values), Some(_)) => {
                 if let Some(row) = values.iter().position(|value| *value <= 0.0) {
                     let problem = format!("{} has no logarithm: drop the row", values[row]);
-                    return Err(wrong(problem).at_line(row as u64 + 2));
+                    return Err(wrong(problem).at_line(table.lines[row]));
                 }
                 let values = values.iter().map(|value| value.log10()).collect();
                 (Task::Regression, Vec::new(), values)

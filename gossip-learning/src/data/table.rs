@@ -1,6 +1,6 @@
 //! A table of named columns, and how a data set is made of it.
 
-use super::{DataError, Encoder, labels::Labels, listed, split};
+use super::{DataError, Encoder, labels::Labels, listed, shown, split};
 use crate::{Dataset, Rows};
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +23,16 @@ pub(super) struct Column {
     pub values: Values,
 }
 
+/// The line that names the columns.
+pub(super) const HEADER: u64 = 1;
+
 /// A table as read from a file: columns of numbers and of categories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     pub(super) source: String,
     pub(super) columns: Vec<Column>,
-    pub(super) rows: usize,
+    /// The line of the file at which each row begins.
+    pub(super) lines: Vec<u64>,
 }
 
 /// What to make of a table.
@@ -57,7 +61,7 @@ pub struct Recipe {
 impl Table {
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.lines.len()
     }
 
     /// The names of the columns, in the file's order.
@@ -69,7 +73,7 @@ impl Table {
         (self.columns.iter().find(|column| column.name == name)).ok_or_else(|| {
             let known = listed(self.column_names());
             let problem = format!("no column `{name}` to take as {role}; the columns are {known}");
-            DataError::new(&self.source, problem)
+            DataError::new(&self.source, problem).at_line(HEADER)
         })
     }
 
@@ -88,9 +92,9 @@ impl Table {
             );
             return Err(wrong(problem));
         }
-        let parts = split(self.rows, recipe.test_share, recipe.seed);
+        let parts = split(self.rows(), recipe.test_share, recipe.seed);
         if parts.train.is_empty() {
-            let problem = format!("{} rows leave none to learn from", self.rows);
+            let problem = format!("{} rows leave none to learn from", self.rows());
             return Err(wrong(problem));
         }
         let labels = Labels::of(self, &recipe.label)?;
@@ -107,7 +111,7 @@ impl Table {
         if features.is_empty() {
             return Err(wrong("no column is left as a feature".into()));
         }
-        let encoder = Encoder::fit(self, &features, &parts.train, recipe)?;
+        let encoder = Encoder::fit(self, &features, &communities, &parts.train, recipe)?;
         let part = |rows: &[u32]| {
             let mut encoded = Rows::dense(encoder.names().len());
             let mut row = Vec::new();
@@ -122,11 +126,15 @@ impl Table {
         let (test, test_community) = part(&parts.test);
         let mut seen = vec![false; communities.len()];
         (train_community.iter()).for_each(|community| seen[*community as usize] = true);
-        if let Some((name, _)) = communities.iter().zip(seen).find(|(_, seen)| !seen) {
+        if let Some(empty) = seen.iter().position(|seen| !seen) {
             let problem = format!(
-                "community `{name}` has no training row: leave its rows out, or choose another seed"
+                "community `{}` has no training row: leave its rows out, or choose another seed",
+                shown(&communities[empty])
             );
-            return Err(wrong(problem));
+            let first = community.iter().position(|of| *of as usize == empty);
+            let line = first.map_or(HEADER, |row| self.lines[row]);
+            let column = recipe.by.as_deref().unwrap_or_default();
+            return Err(wrong(problem).at_line(line).in_column(column));
         }
         let dataset = Dataset {
             task: labels.task,
@@ -144,14 +152,15 @@ impl Table {
     /// The names of the communities, and that of each row.
     fn communities(&self, recipe: &Recipe) -> Result<(Vec<String>, Vec<u32>), DataError> {
         let Some(by) = &recipe.by else {
-            return Ok((vec!["everybody".to_owned()], vec![0; self.rows]));
+            return Ok((vec!["everybody".to_owned()], vec![0; self.rows()]));
         };
         let column = self.column(by, "community")?;
         match &column.values {
             Values::Categories { names, values } => Ok((names.clone(), values.clone())),
             Values::Numbers(_) => {
                 let problem = "holds numbers, not names of communities: read it as categories";
-                Err(DataError::new(&self.source, problem).in_column(by))
+                let wrong = DataError::new(&self.source, problem).at_line(HEADER);
+                Err(wrong.in_column(by))
             }
         }
     }
