@@ -3,7 +3,7 @@
 use super::{options::Options, stage::Stage, wish::Wish};
 use hamlet_gossip_learning::{
     Dataset, Task,
-    arena::{Churn, Defence, Delay, Settings},
+    arena::{Churn, Defence, Delay, Settings, Way},
     attack::Attack,
     model::{KMeans, Learner, Loss, Step},
     protocol::{Merging, Partner, Rule, Tokens, Walk, Weighting},
@@ -243,6 +243,11 @@ fn defence(options: &Options, byzantine: f64) -> Wished<Option<Defence>> {
     let Some(text) = options.defence.as_deref().filter(|text| *text != "none") else {
         return Ok(None);
     };
+    if text == "jury" {
+        let models = options.defence_models.unwrap_or(32);
+        let way = Way::Jury;
+        return Ok(Some(Defence { models, way }));
+    }
     let models = options.defence_models.unwrap_or(16);
     let rule = text.strip_prefix("fit+");
     // The lies among those received, a standard deviation above what is to be expected.
@@ -250,9 +255,14 @@ fn defence(options: &Options, byzantine: f64) -> Wished<Option<Defence>> {
     let many = (mean + (mean * (1.0 - byzantine)).sqrt()).ceil() as usize;
     let byzantine = many.clamp(1, (models / 2).max(1));
     Ok(Some(Defence {
-        fit: rule.is_some(),
-        rule: rule.unwrap_or(text).parse()?,
         models,
-        byzantine,
+        way: Way::Together {
+            fit: rule.is_some(),
+            rule: rule
+                .unwrap_or(text)
+                .parse()
+                .map_err(|problem| format!("--defence {text}: {problem}; or none, or jury"))?,
+            byzantine,
+        },
     }))
 }

@@ -1,18 +1,34 @@
 //! Merges that count several received models: the robust ones, and the best by loss.
 
-use super::{inbox::Inbox, plane::Plane, settings::Defence};
-use crate::{protocol::Slot, robust::Scratch, vector};
+use super::{inbox::Inbox, plane::Plane};
+use crate::{
+    protocol::Slot,
+    robust::{Rule, Scratch, judge},
+    vector,
+};
 
 /// How several models are merged.
 #[derive(Clone, Copy)]
 pub(super) enum Gather<'a> {
     /// Own and received models by a robust rule, with every model received.
-    Robust(&'a Defence),
+    Together(Together<'a>),
+    /// The newest one alone, if those received before it do not object.
+    Jury,
     /// The best few by the loss on own rows, once the inbox is full.
     Best(usize),
 }
 
-/// Takes a model in and merges it with the others held, if it is time to.
+/// A robust rule and what it wants to know, see [`super::Way::Together`].
+#[derive(Clone, Copy)]
+pub(super) struct Together<'a> {
+    pub fit: bool,
+    pub rule: &'a Rule,
+    pub byzantine: usize,
+    pub models: usize,
+}
+
+/// Takes a model in and merges it with the others held, if it is time to. False if it is held for a lie: then the
+/// peer does not learn either, since whoever is refused much would run ahead of the others on its own rows.
 pub(super) fn gather(
     how: Gather<'_>,
     plane: &mut Plane,
@@ -20,29 +36,63 @@ pub(super) fn gather(
     (weights, age): (&[f32], u32),
     (spare, scratch): (&mut [f32], &mut Scratch),
     loss: impl Fn(&[f32]) -> f32,
-) {
+) -> bool {
     let Some((inbox, slot)) = plane.inbox_and_slot(peer) else {
-        return;
+        return true;
     };
+    if let Gather::Jury = how {
+        let accepted = one_by_one(inbox, slot, peer, (weights, age), scratch);
+        // Who is refused sits on the next jury all the same: by that the next of its kind is known.
+        inbox.push(peer, weights, age);
+        return accepted;
+    }
     inbox.push(peer, weights, age);
     match how {
         // A few models cannot be compared: who holds less than half learns alone at first.
-        Gather::Robust(defence) if 2 * inbox.len(peer) >= defence.models => {
-            robust(defence, inbox, slot, peer, (spare, scratch), loss);
+        Gather::Together(how) if 2 * inbox.len(peer) >= how.models => {
+            together(how, inbox, slot, peer, (spare, scratch), loss);
         }
         Gather::Best(best) if inbox.is_full(peer) => {
             keep_best(best, inbox, slot, peer, loss);
             inbox.clear(peer);
         }
-        Gather::Robust(_) | Gather::Best(_) => {}
+        Gather::Together(_) | Gather::Best(_) | Gather::Jury => {}
     }
+    true
+}
+
+/// Merges the newest model with the own one, half and half, unless the jury objects. The merged one is as old as
+/// the older of both, but not much older than the jury's median: so liars who are fewer than half cannot
+/// set the age. A jury of fewer than half its seats does not judge, and lets nothing in.
+fn one_by_one(
+    inbox: &Inbox,
+    slot: Slot<'_>,
+    peer: usize,
+    (weights, age): (&[f32], u32),
+    scratch: &mut Scratch,
+) -> bool {
+    let count = inbox.len(peer);
+    if 2 * count < inbox.seats() {
+        return true;
+    }
+    let jury = inbox.held(peer);
+    let models = jury.clone().map(|(model, _)| model);
+    if judge(weights, slot.newest, models, scratch).is_err() {
+        return false;
+    }
+    let mut ages = [0; MAX_INBOX];
+    (ages.iter_mut().zip(jury)).for_each(|(place, (_, age))| *place = age);
+    let middle = *ages[..count].select_nth_unstable(count / 2).1;
+    vector::mix(slot.newest, weights, 0.5);
+    slot.ages[0] = slot.ages[0].max(age.min(middle.saturating_add(count as u32)));
+    true
 }
 
 /// Merges the own model with those held. The merged one is as old as the own one, or as the median of
 /// those merged if that is more: so liars who are fewer than half cannot set the age, and models that
 /// waited in the inbox do not make the merged one younger.
-fn robust(
-    defence: &Defence,
+fn together(
+    how: Together<'_>,
     inbox: &Inbox,
     slot: Slot<'_>,
     peer: usize,
@@ -52,11 +102,11 @@ fn robust(
     let mut received: [(f32, u32, &[f32]); MAX_INBOX] = [(0.0, 0, &[]); MAX_INBOX];
     let mut count = inbox.len(peer);
     for (place, (weights, age)) in received.iter_mut().zip(inbox.held(peer)) {
-        *place = (if defence.fit { loss(weights) } else { 0.0 }, age, weights);
+        *place = (if how.fit { loss(weights) } else { 0.0 }, age, weights);
     }
-    if defence.fit {
+    if how.fit {
         received[..count].sort_by(|a, b| a.0.total_cmp(&b.0));
-        count -= defence.byzantine.min(count / 2);
+        count -= how.byzantine.min(count / 2);
     }
     let mut models: [&[f32]; MAX_INBOX + 1] = [&[]; MAX_INBOX + 1];
     let mut ages = [0; MAX_INBOX + 1];
@@ -64,8 +114,7 @@ fn robust(
     for (place, (_, age, weights)) in received[..count].iter().enumerate() {
         (models[place + 1], ages[place + 1]) = (weights, *age);
     }
-    let rule = &defence.rule;
-    rule.aggregate(&models[..=count], 0, defence.byzantine, spare, scratch);
+    (how.rule).aggregate(&models[..=count], 0, how.byzantine, spare, scratch);
     let middle = *ages[..=count].select_nth_unstable(count.div_ceil(2)).1;
     slot.newest.copy_from_slice(spare);
     slot.ages[0] = slot.ages[0].max(middle);

@@ -32,6 +32,11 @@ impl Inbox {
         self.received[peer] = self.received[peer].wrapping_add(1);
     }
 
+    /// How many models a peer can hold.
+    pub(super) fn seats(&self) -> usize {
+        self.models
+    }
+
     /// How many models `peer` holds.
     pub(super) fn len(&self, peer: usize) -> usize {
         (self.received[peer] as usize).min(self.models)

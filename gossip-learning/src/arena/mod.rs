@@ -21,7 +21,7 @@ mod tests;
 pub use evaluate::{Measures, Scores, evaluate, sample};
 pub(crate) use turn::HOPS_PER_ROUND;
 
-pub use settings::{Churn, Defence, Delay, Settings, SettingsError};
+pub use settings::{Churn, Defence, Delay, Settings, SettingsError, Way};
 
 use crate::{
     Dataset, Partition,

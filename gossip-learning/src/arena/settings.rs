@@ -2,7 +2,7 @@
 
 use super::{
     Kind, World,
-    gather::{Gather, MAX_INBOX},
+    gather::{Gather, MAX_INBOX, Together},
 };
 use crate::{
     Dataset, Row,
@@ -36,18 +36,30 @@ pub struct Churn {
     pub sigma: f64,
 }
 
-/// A robust merge in place of the pairwise one.
+/// A robust merge in place of the undefended one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Defence {
-    /// Whether as many received models as may be lies are left out first: those that fit the peer's own
-    /// rows worst.
-    pub fit: bool,
-    /// The rule.
-    pub rule: robust::Rule,
     /// How many received models it counts beside the peer's own.
     pub models: usize,
-    /// How many of them may be lies.
-    pub byzantine: usize,
+    /// What it does with them.
+    pub way: Way,
+}
+
+/// What a defence does with the models received last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Way {
+    /// Merges them all with the own one by a rule.
+    Together {
+        /// Whether as many received models as may be lies are left out first: those that fit the peer's own
+        /// rows worst.
+        fit: bool,
+        /// The rule.
+        rule: robust::Rule,
+        /// How many of them may be lies.
+        byzantine: usize,
+    },
+    /// Lets them judge the newest one, which is merged alone if they do not object ([`robust::judge`]).
+    Jury,
 }
 
 /// Everything that decides a run, but for the world that it happens in.
@@ -102,7 +114,19 @@ impl Settings {
     /// How received models are merged in this slot, if not one by one.
     pub(super) fn gather(&self, kind: Kind) -> Option<Gather<'_>> {
         match (&self.defence, self.sampling) {
-            (Some(defence), _) => Some(Gather::Robust(defence)),
+            (Some(defence), _) => Some(match &defence.way {
+                Way::Together {
+                    fit,
+                    rule,
+                    byzantine,
+                } => Gather::Together(Together {
+                    fit: *fit,
+                    rule,
+                    byzantine: *byzantine,
+                    models: defence.models,
+                }),
+                Way::Jury => Gather::Jury,
+            }),
             (None, Sampling::Pens { best, .. }) if kind == Kind::Local => Some(Gather::Best(best)),
             (None, _) => None,
         }

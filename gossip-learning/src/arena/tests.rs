@@ -168,16 +168,25 @@ fn an_undefended_network_suffers_from_turned_signs() {
 }
 
 #[test]
-fn one_defence_holds_against_lies_of_every_kind() {
-    for attack in Attack::ALL {
+fn each_recommended_defence_holds_against_lies_of_every_kind() {
+    let rule = |text: &str| Way::Together {
+        fit: text.starts_with("fit+"),
+        rule: text.trim_start_matches("fit+").parse().unwrap(),
+        byzantine: 5,
+    };
+    let ways = [
+        (rule("fit+sieve"), 16),
+        (rule("acute+sieve"), 16),
+        (Way::Jury, 32),
+    ];
+    let with_each = |attack| ways.iter().map(move |way| (attack, way));
+    for (attack, (way, models)) in Attack::ALL.into_iter().flat_map(with_each) {
         let settings = Settings {
             byzantine: 0.2,
             attack: Some(attack),
             defence: Some(Defence {
-                fit: true,
-                rule: "sieve".parse().unwrap(),
-                models: 16,
-                byzantine: 5,
+                models: *models,
+                way: way.clone(),
             }),
             ..settings()
         };
@@ -192,7 +201,10 @@ fn one_defence_holds_against_lies_of_every_kind() {
         let mut arena = Arena::new(settings, world).unwrap();
         (0..60).for_each(|_| arena.step(world));
         let measures = evaluate(&arena, world, &sample(&arena, world, 20, 1));
-        assert!(measures.local.own_mean < 0.08, "{attack:?}: {measures:?}");
+        assert!(
+            measures.local.own_mean < 0.08,
+            "{attack:?}, {way:?}: {measures:?}"
+        );
     }
 }
 

@@ -294,9 +294,12 @@ impl Arena {
             slot.ages[index] = age;
         } else if let Some(how) = self.settings.gather(kind) {
             let room = (&mut desk.spare[..], &mut desk.scratch);
-            gather(how, plane, peer, (weights, age), room, own_loss);
-            let slot = plane.slot(peer);
-            learn(slot.newest, slot.ages);
+            if gather(how, plane, peer, (weights, age), room, own_loss) {
+                let slot = plane.slot(peer);
+                learn(slot.newest, slot.ages);
+            } else {
+                self.traffic.refused += 1;
+            }
         } else {
             receive(
                 self.settings.rule,

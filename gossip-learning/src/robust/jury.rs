@@ -1,0 +1,214 @@
+//! Judging one model at a time by those that came before it.
+//!
+//! Where each peer owns few rows, the average of many received models forgets what the few rows that still
+//! teach something have taught, and rules that take outliers out take those out first. So here the models received
+//! last only judge, as a [`Jury`], and the newest one alone is merged, pairwise. With the centre c the
+//! coordinate-wise median of the jury and the own model (Yin et al. 2018), an arriving model a is refused where
+//!
+//! - **J1** it makes an obtuse angle with more than half of the jury, as what is turned round does;
+//! - **J2** it is longer than three times the jury's median length (the bound on norms of Sun et al. 2019,
+//!   arXiv 1911.07963);
+//! - **J3** two of the jury or more lie off the centre in its direction, at a cosine above .6: honest steps come
+//!   from different rows and differ in direction, colluding liars repeat themselves (the similarity of
+//!   updates that Fung, Yoon and Beschastnikh 2020, arXiv 1808.04866, call a sign of sybils). Random
+//!   directions among d parameters have cosines of deviation 1/√d: three of these are asked for at least, so that
+//!   models of less than nine parameters are never refused for this;
+//! - **J4** it takes back more of the centre than the jury's usual distance from it: −(a − c) · c / |c| exceeds the
+//!   median of |m − c|.
+//!
+//! The rule knows no rows and no share of liars. The combination and the numbers in J3 and J4 are our own.
+
+use super::Scratch;
+use crate::vector::{dot, norm};
+
+/// How many times the median length is too long (J2).
+const LENGTH: f32 = 3.0;
+/// The cosine above which two models push the same way, in deviations of that of random directions at least, and
+/// how many such companions are too many (J3).
+const LIKENESS: f32 = 0.6;
+const DEVIATIONS: f32 = 3.0;
+const COMPANIONS: usize = 2;
+
+/// What speaks against a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// It points away from most others (J1).
+    Turned,
+    /// It is too long (J2).
+    Long,
+    /// Others push the same way (J3).
+    Repeated,
+    /// It undoes what has been learned (J4).
+    Undoing,
+}
+
+/// Judges `arriving` by the models in `jury`, and by the `own` model as far as their centre goes. An empty jury
+/// objects to nothing.
+///
+/// # Errors
+/// The first objection.
+pub fn judge<'a>(
+    arriving: &[f32],
+    own: &[f32],
+    jury: impl Iterator<Item = &'a [f32]> + Clone,
+    scratch: &mut Scratch,
+) -> Result<(), Objection> {
+    let Scratch {
+        models: away,
+        mixed: centre,
+        column,
+        ..
+    } = scratch;
+    let count = jury.clone().count();
+    if count == 0 {
+        return Ok(());
+    }
+    let against = jury.clone().filter(|model| dot(model, arriving) < 0.0);
+    if 2 * against.count() > count {
+        return Err(Objection::Turned);
+    }
+    column.clear();
+    column.extend(jury.clone().map(norm));
+    if norm(arriving) > LENGTH * median(column) {
+        return Err(Objection::Long);
+    }
+    centre.clear();
+    for (place, own) in own.iter().enumerate() {
+        column.clear();
+        column.extend(jury.clone().filter_map(|model| model.get(place)));
+        column.push(*own);
+        centre.push(median(column));
+    }
+    away.clear();
+    away.extend(arriving.iter().zip(&*centre).map(|(a, c)| a - c));
+    let length = norm(away);
+    let likeness = LIKENESS.max(DEVIATIONS / (own.len() as f32).sqrt());
+    let mut companions = 0;
+    column.clear();
+    for model in jury {
+        let (mut squared, mut along) = (0.0, 0.0);
+        for ((entry, centre), away) in model.iter().zip(&*centre).zip(&*away) {
+            let off = entry - centre;
+            squared += off * off;
+            along += off * away;
+        }
+        let distance = squared.sqrt();
+        companions += usize::from(along > likeness * distance * length);
+        column.push(distance);
+    }
+    if companions >= COMPANIONS {
+        return Err(Objection::Repeated);
+    }
+    let back = -dot(away, centre) / norm(centre).max(f32::MIN_POSITIVE);
+    if back > median(column) {
+        return Err(Objection::Undoing);
+    }
+    Ok(())
+}
+
+/// The median, the upper one of two; zero of nothing.
+fn median(values: &mut [f32]) -> f32 {
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        return 0.0;
+    }
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+    use proptest::prelude::*;
+
+    const WIDTH: usize = 40;
+
+    /// Honest models: a common direction of length 6, and noise of about the same length.
+    fn honest(count: usize) -> Vec<Vec<f32>> {
+        let mut rng = random::stream(11, 1);
+        let mut model = || {
+            let entry = |_| (0.95 + random::normal(&mut rng)) as f32;
+            (0..WIDTH).map(entry).collect()
+        };
+        (0..count).map(|_| model()).collect()
+    }
+
+    fn verdict(arriving: &[f32], jury: &[Vec<f32>]) -> Result<(), Objection> {
+        let (own, jury) = (&jury[0], jury[1..].iter().map(Vec::as_slice));
+        judge(arriving, own, jury, &mut Scratch::default())
+    }
+
+    #[test]
+    fn honest_models_pass_however_unlike_they_are() {
+        let models = honest(64);
+        let (jury, others) = models.split_at(33);
+        let passed = others.iter().filter(|model| verdict(model, jury).is_ok());
+        assert!(passed.count() >= 29);
+    }
+
+    #[test]
+    fn each_kind_of_lie_meets_its_objection() {
+        let models = honest(34);
+        let (jury, model) = (&models[..33], &models[33]);
+        assert_eq!(verdict(model, jury), Ok(()));
+        let times = |factor: f32| -> Vec<f32> { model.iter().map(|w| factor * w).collect() };
+        assert_eq!(verdict(&times(-1.0), jury), Err(Objection::Turned));
+        assert_eq!(verdict(&times(9.0), jury), Err(Objection::Long));
+        assert_eq!(verdict(&times(2.0), jury), Ok(()));
+        // The centre taken back by more than the usual distance, under noise of its own.
+        let undone: Vec<f32> = model.iter().map(|weight| weight - 1.3).collect();
+        let along = undone.iter().sum::<f32>();
+        assert!(along < 0.0);
+        let kept: Vec<Vec<f32>> = jury.iter().map(|m| shifted(m, 0.8)).collect();
+        assert_eq!(
+            verdict(&shifted(&undone, 0.8), &kept),
+            Err(Objection::Undoing)
+        );
+    }
+
+    fn shifted(model: &[f32], by: f32) -> Vec<f32> {
+        model.iter().map(|weight| weight + by).collect()
+    }
+
+    #[test]
+    fn a_lie_is_refused_once_two_of_its_kind_are_on_the_jury() {
+        // A little too low in every parameter, all alike: each alone could be honest.
+        let mut jury = honest(33);
+        let lie = vec![0.2; WIDTH];
+        assert_eq!(verdict(&lie, &jury), Ok(()));
+        jury[5] = lie.clone();
+        assert_eq!(verdict(&lie, &jury), Ok(()));
+        jury[20] = lie.clone();
+        assert_eq!(verdict(&lie, &jury), Err(Objection::Repeated));
+    }
+
+    #[test]
+    fn chance_likeness_of_few_parameters_is_no_company() {
+        let jury: Vec<Vec<f32>> = honest(33).iter().map(|model| model[..4].to_vec()).collect();
+        let repeated = (0..33).filter(|place| {
+            let mut others = jury.clone();
+            let model = others.remove(*place);
+            verdict(&model, &others) == Err(Objection::Repeated)
+        });
+        assert_eq!(repeated.count(), 0);
+    }
+
+    #[test]
+    fn nobody_objects_to_equal_models_or_without_a_jury() {
+        let model = honest(1).remove(0);
+        assert_eq!(verdict(&model, &vec![model.clone(); 9]), Ok(()));
+        assert_eq!(verdict(&model, &honest(1)), Ok(()));
+        assert_eq!(
+            judge(&[], &[], std::iter::empty(), &mut Scratch::default()),
+            Ok(())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(models in prop::collection::vec(prop::array::uniform3(any::<f32>()), 2..9)) {
+            let jury = models[2..].iter().map(|model| &model[..]);
+            let _ = judge(&models[0], &models[1], jury, &mut Scratch::default());
+        }
+    }
+}
