@@ -24,6 +24,8 @@ pub enum Claim {
     Unanimous(BlockId),
     /// A height is committed, with these outcomes and this state.
     Sealed(Seal),
+    /// Under synchrony: of no other block of its view can there be such a certificate.
+    Preferred(BlockId),
 }
 
 impl Claim {
@@ -36,7 +38,9 @@ impl Claim {
     pub fn commits(&self) -> Option<BlockId> {
         match self {
             Claim::Finalized(block) | Claim::Unanimous(block) => Some(*block),
-            Claim::Notarized(_) | Claim::Nullified(_) | Claim::Sealed(_) => None,
+            Claim::Notarized(_) | Claim::Preferred(_) | Claim::Nullified(_) | Claim::Sealed(_) => {
+                None
+            }
         }
     }
 
@@ -46,15 +50,35 @@ impl Claim {
             Claim::Notarized(block) => (Vote::Notarize(block), Some(Vote::Support(block))),
             Claim::Nullified(view) => (Vote::Nullify(view), Some(Vote::Abandon(view))),
             Claim::Finalized(block) => (Vote::Finalize(block), None),
-            Claim::Unanimous(block) => (Vote::Notarize(block), None),
+            Claim::Unanimous(block) | Claim::Preferred(block) => (Vote::Notarize(block), None),
             Claim::Sealed(seal) => (Vote::Seal(seal), None),
+        }
+    }
+
+    /// Whether it means anything in this epoch: under synchrony all first votes commit nothing by themselves.
+    fn is_of(&self, epoch: &Epoch) -> bool {
+        match self {
+            Claim::Unanimous(block) | Claim::Preferred(block) => {
+                *self == epoch.strong_claim(*block)
+            }
+            _ => true,
+        }
+    }
+
+    /// How much a certificate of a block says about it.
+    pub(crate) fn strength(&self) -> u8 {
+        match self {
+            Claim::Nullified(_) => 0,
+            Claim::Notarized(_) => 1,
+            Claim::Preferred(_) => 2,
+            Claim::Finalized(_) | Claim::Unanimous(_) | Claim::Sealed(_) => 3,
         }
     }
 
     /// How many members it takes.
     pub fn threshold(&self, epoch: &Epoch) -> usize {
         match self {
-            Claim::Unanimous(_) => epoch.unanimity(),
+            Claim::Unanimous(_) | Claim::Preferred(_) => epoch.strong(),
             _ => epoch.quorum(),
         }
     }
@@ -79,7 +103,8 @@ impl Certificate {
         let members = self.first.union(self.second);
         let once = self.first.intersection(self.second).is_empty()
             || epoch.mutants.has(Mutant::CountTwice);
-        once && members.without(epoch.all()).is_empty()
+        once && self.claim.is_of(epoch)
+            && members.without(epoch.all()).is_empty()
             && self.signatures.len() == self.first.len() + self.second.len()
             && self.signatures.len() >= self.claim.threshold(epoch)
             && (self.second.is_empty() || self.claim.votes().1.is_some())

@@ -1,7 +1,9 @@
 //! One fixed membership of a cluster.
 
 use crate::{
-    fault_model::FaultModel,
+    block::BlockId,
+    certificate::Claim,
+    fault_model::Model,
     hash::{Domain, Hash},
     identity::PeerId,
     member::{MAX_MEMBERS, Member, MemberSet},
@@ -19,7 +21,7 @@ pub type Height = u64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Terms {
     /// What is assumed of the members and of the network.
-    pub fault_model: FaultModel,
+    pub model: Model,
     /// Every so many heights the state is sealed, and the log before it can be forgotten; at least 1.
     pub snapshot_every: Height,
 }
@@ -27,7 +29,7 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Terms {
         Terms {
-            fault_model: FaultModel::PartialSynchrony,
+            model: Model::PartialSynchrony,
             snapshot_every: 128,
         }
     }
@@ -131,24 +133,32 @@ impl Epoch {
 
     /// How many members may be Byzantine: `f`.
     pub fn faults(&self) -> usize {
-        self.terms.fault_model.faults(self.size())
+        self.terms.model.kind().faults(self.size())
     }
 
     /// How many members' votes decide: `q`.
     pub fn quorum(&self) -> usize {
-        let quorum = self.terms.fault_model.quorum(self.size());
+        let quorum = self.terms.model.kind().quorum(self.size());
         if self.mutants.has(Mutant::SmallQuorum) {
             return quorum - 1;
         }
         quorum
     }
 
-    /// How many members' first votes commit at once.
-    pub fn unanimity(&self) -> usize {
+    /// How many members' first votes say more than a notarization: see [`Model::strong`].
+    pub fn strong(&self) -> usize {
         if self.mutants.has(Mutant::FastQuorum) {
             return self.quorum();
         }
-        self.size()
+        self.terms.model.strong(self.size())
+    }
+
+    /// What so many first votes for a block say.
+    pub(crate) fn strong_claim(&self, block: BlockId) -> Claim {
+        match self.terms.model {
+            Model::PartialSynchrony => Claim::Unanimous(block),
+            Model::Synchrony { .. } => Claim::Preferred(block),
+        }
     }
 
     /// So many that one of them is honest: `f + 1`.

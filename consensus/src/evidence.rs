@@ -3,7 +3,7 @@
 use crate::{
     epoch::Epoch,
     identity::{PeerId, Verifier},
-    vote::SignedVote,
+    vote::{SignedVote, Vote},
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,14 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Whether it says that the culprit cast first votes for two blocks of one view; as a leader, that it proposed both.
+    pub fn is_equivocation(&self) -> bool {
+        matches!(
+            (self.first.vote, self.second.vote),
+            (Vote::Notarize(a), Vote::Notarize(b)) if a.view == b.view && a != b
+        )
+    }
+
     /// Whether it proves that a member of this epoch misbehaved in it.
     pub fn verify(&self, epoch: &Epoch, verifier: &dyn Verifier) -> bool {
         epoch.position(self.culprit).is_some()

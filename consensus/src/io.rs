@@ -4,7 +4,7 @@ use crate::{
     certificate::Certificate,
     check::{Check, Verdict},
     command::{Command, CommandId},
-    epoch::Height,
+    epoch::{Height, View},
     evidence::Evidence,
     identity::PeerId,
     member::{Member, MemberSet},
@@ -103,6 +103,15 @@ pub enum Output {
     },
     /// A member is proved to have misbehaved.
     Evidence(Box<Evidence>),
+    /// Under synchrony: more members than may be faulty were not heard of within the bound on delays (S8). Either the
+    /// bound is too short for this network, or somebody holds messages up, or more members are faulty. While that
+    /// lasts, agreement is only safe as `docs/protocol.md` says (*When Δ does not hold*).
+    Asynchrony {
+        /// The view in which it was noticed.
+        view: View,
+        /// Who was not heard of.
+        absent: MemberSet,
+    },
     /// This certificate commits something else than what this member executed: more members are faulty than the
     /// fault model allows, or members run different programs. The cluster cannot be relied on any more.
     Forked(Box<Certificate>),

@@ -42,7 +42,7 @@ pub mod wire;
 
 pub use application::Application;
 pub use epoch::{Epoch, Terms};
-pub use fault_model::FaultModel;
+pub use fault_model::{FaultModel, Model};
 pub use io::{Input, Output, Settings};
 pub use message::Message;
 pub use replica::Replica;

@@ -5,6 +5,7 @@ use crate::{
     certificate::Certificate,
     command::{Command, MAX_COMMAND_BYTES},
     epoch::{Height, View},
+    evidence::Evidence,
     hash::Hash,
     identity::Signature,
     vote::SignedVote,
@@ -30,7 +31,7 @@ pub const MAX_PIECES: usize = 1024;
 /// What members say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
-    /// A leader's block (R1).
+    /// A leader's block (R1); under synchrony also handed on by others (S2).
     Proposal(Proposal),
     /// A vote of the sender (R2–R6, R11).
     Vote(SignedVote),
@@ -66,6 +67,8 @@ pub enum Message {
         /// The piece.
         bytes: Bytes,
     },
+    /// Under synchrony: proof that the leader of a view proposed two blocks (S3).
+    Evidence(Box<Evidence>),
 }
 
 /// A leader's block, with the leader's own `Notarize` for it.
@@ -158,6 +161,7 @@ impl Message {
             | Message::RequestSeal(_)
             | Message::Fetch(_)
             | Message::Block(_)
+            | Message::Evidence(_)
             | Message::FetchPiece { .. } => true,
         }
     }

@@ -46,11 +46,25 @@ pub enum Mutant {
     NeverAbandon,
     /// R5: nobody supports a block.
     NeverSupport,
+    /// S1: a block may pass over what is certified.
+    NoLock,
+    /// S1: a mere notarization is enough of a parent.
+    BuildOnAny,
+    /// S2: proposals are not handed on.
+    NeverRelay,
+    /// S4: the clock runs for half its time.
+    HalfClock,
+    /// S4: a leader's second block is no objection.
+    NoObjection,
+    /// S6: nullifications are not passed on.
+    KeepNullification,
+    /// S6: what others may have certified is not awaited.
+    NoRipening,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 20] = [
+    pub const ALL: [Mutant; 27] = [
         Mutant::SmallQuorum,
         Mutant::FastQuorum,
         Mutant::VoteTwice,
@@ -71,6 +85,13 @@ impl Mutant {
         Mutant::FixedTimeout,
         Mutant::NeverAbandon,
         Mutant::NeverSupport,
+        Mutant::NoLock,
+        Mutant::BuildOnAny,
+        Mutant::NeverRelay,
+        Mutant::HalfClock,
+        Mutant::NoObjection,
+        Mutant::KeepNullification,
+        Mutant::NoRipening,
     ];
 }
 

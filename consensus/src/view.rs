@@ -5,10 +5,12 @@ use crate::{
     certificate::{Certificate, Claim},
     check::Item,
     epoch::Epoch,
+    evidence::Evidence,
     identity::Signature,
     member::{Member, MemberSet},
     mutant::Mutant,
     tally::Tally,
+    time::Time,
     vote::{SignedVote, Vote},
 };
 
@@ -30,6 +32,14 @@ impl Own {
     pub fn finalized(&self) -> Option<BlockId> {
         self.votes.iter().find_map(|signed| match signed.vote {
             Vote::Finalize(block) => Some(block),
+            _ => None,
+        })
+    }
+
+    /// The block that it notarized or supported first.
+    pub fn voted_for(&self) -> Option<BlockId> {
+        self.votes.iter().find_map(|signed| match signed.vote {
+            Vote::Notarize(block) | Vote::Support(block) => Some(block),
             _ => None,
         })
     }
@@ -58,6 +68,14 @@ pub(crate) struct OpenView {
     /// Certificates of blocks; there is more than one only if the leader equivocated.
     pub notarized: Vec<Certificate>,
     pub nullified: Option<Certificate>,
+    /// Synchrony: when everything that others may rest on here is known, if the view is nullified (S6).
+    pub ripe: Option<Time>,
+    /// Synchrony: blocks whose certificates came after that.
+    pub late: Vec<BlockId>,
+    /// Synchrony: the block that nobody objected to in time (S4).
+    pub settled: Option<BlockId>,
+    /// Synchrony: the proof that the leader proposed two blocks (S3).
+    pub equivocation: Option<Box<Evidence>>,
     tallies: Vec<Tally>,
 }
 
@@ -209,7 +227,61 @@ impl OpenView {
     /// What shows that others may build on `block`: its notarization, or what commits it.
     pub fn notarization_of(&self, block: BlockId) -> Option<&Certificate> {
         (self.notarized.iter())
-            .find(|certificate| certificate.claim.votes().0.block() == Some(block))
+            .filter(|certificate| certificate.claim.votes().0.block() == Some(block))
+            .max_by_key(|certificate| certificate.claim.strength())
+    }
+
+    /// How much is certified of a block; 0 for nothing.
+    pub fn strength_of(&self, block: BlockId) -> u8 {
+        self.notarization_of(block)
+            .map_or(0, |certificate| certificate.claim.strength())
+    }
+
+    /// The certificate of a block that says most.
+    pub fn best(&self) -> Option<&Certificate> {
+        // The first of equals.
+        (self.notarized.iter().rev()).max_by_key(|certificate| certificate.claim.strength())
+    }
+
+    /// What says most about a block, and the nullification.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        (self.best().into_iter().chain(&self.nullified))
+            .cloned()
+            .collect()
+    }
+
+    /// A block that is certified here, as far as that was known in time (S6).
+    pub fn locked(&self) -> Option<BlockId> {
+        (self.notarized.iter())
+            .filter_map(|certificate| certificate.claim.votes().0.block())
+            .find(|block| !self.late.contains(block))
+    }
+
+    /// A valid first vote of a member for another block.
+    pub fn other_notarize(&self, member: Member, than: Vote) -> Option<SignedVote> {
+        (self.tallies.iter())
+            .filter(|tally| matches!(tally.vote, Vote::Notarize(_)) && tally.vote != than)
+            .find(|tally| tally.valid().contains(member))
+            .and_then(|tally| {
+                let (vote, signature) = (tally.vote, tally.signature(member)?);
+                Some(SignedVote { vote, signature })
+            })
+    }
+
+    /// Members heard to have voted for a block.
+    pub fn supporters(&self, block: BlockId) -> MemberSet {
+        self.heard(Vote::Notarize(block))
+            .union(self.heard(Vote::Support(block)))
+    }
+
+    /// Members heard to have voted anything.
+    pub fn heard_any(&self) -> MemberSet {
+        (self.tallies.iter()).fold(MemberSet::EMPTY, |all, tally| all.union(tally.heard()))
+    }
+
+    /// Forgets what others said.
+    pub fn forget_votes(&mut self) {
+        self.tallies = Vec::new();
     }
 
     /// Whether only certificates and own votes are left.
@@ -224,10 +296,9 @@ impl OpenView {
         proposal.map(|block| block.id())
     }
 
-    /// The first block that was seen notarized.
+    /// The block of which most is certified.
     pub fn notarized_block(&self) -> Option<BlockId> {
-        self.notarized
-            .first()
+        self.best()
             .and_then(|certificate| certificate.claim.votes().0.block())
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     tally::Tally,
     uri::StreamUri,
 };
-use hamlet_overlay::{agreement::Agreed, genesis::Network, io::Event};
+use hamlet_overlay::{agreement::Agreed, genesis::Network, identity::PeerId, io::Event};
 use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError};
@@ -257,6 +257,15 @@ fn log_events(handle: &PeerHandle) {
                 }
                 Ok((_, Event::Agreed(Agreed::Proved(member)))) => {
                     warn!(%member, "a member of this cluster is proved to have contradicted itself in agreement");
+                }
+                Ok((_, Event::Agreed(Agreed::Asynchrony { view, absent }))) => {
+                    let absent: Vec<String> = absent.iter().map(PeerId::to_string).collect();
+                    warn!(
+                        view,
+                        ?absent,
+                        "more members of this cluster are silent than may be faulty: messages take longer than the genesis \
+                         assumes or are held up, and what is decided meanwhile may not hold"
+                    );
                 }
                 Ok((_, Event::Agreed(Agreed::Forked))) => {
                     error!(

@@ -9,7 +9,7 @@ use crate::{
     evidence::Evidence,
     io::Output,
     member::{Member, MemberSet},
-    message::{SnapshotOffer, Tail},
+    message::{Proposal, SnapshotOffer, Tail},
     mutant::Mutant,
     storage::Record,
     vote::{SignedVote, Vote},
@@ -44,6 +44,10 @@ pub(super) enum Rests {
     Nothing,
     Tail(Box<Tail>),
     Snapshot(Box<SnapshotOffer>),
+    /// A leader's block and the leader's signature, which is checked as well.
+    Proposal(Box<Proposal>),
+    /// Two signatures of a leader, which are checked as well.
+    Evidence(Box<Evidence>),
 }
 
 impl<A: Application> Replica<A> {
@@ -85,26 +89,43 @@ impl<A: Application> Replica<A> {
                         Rests::Nothing => {}
                         Rests::Tail(tail) => self.on_checked_tail(*tail),
                         Rests::Snapshot(offer) => self.on_checked_snapshot(from, *offer),
+                        Rests::Proposal(proposal) => self.on_checked_proposal(&proposal),
+                        Rests::Evidence(evidence) => {
+                            let items = self.items_of(&Rests::Evidence(evidence));
+                            self.on_evidence(&items);
+                        }
                     }
                 }
             }
         }
     }
 
-    fn on_evidence(&mut self, items: &[Item]) {
-        if let [first, second] = items
-            && let Some(culprit) = self.epoch.peer(first.member)
-            && self.checks.accused.insert(first.member)
-        {
-            let signed = |item: &Item| SignedVote {
-                vote: item.vote,
-                signature: item.signature,
-            };
-            self.outputs.push_back(Output::Evidence(Box::new(Evidence {
-                culprit,
-                first: signed(first),
-                second: signed(second),
-            })));
+    pub(super) fn on_evidence(&mut self, items: &[Item]) {
+        let [first, second] = items else {
+            return;
+        };
+        let signed = |item: &Item| SignedVote {
+            vote: item.vote,
+            signature: item.signature,
+        };
+        self.prove(first.member, signed(first), signed(second));
+    }
+
+    /// Two votes that contradict each other, both with valid signatures.
+    pub(super) fn prove(&mut self, member: Member, first: SignedVote, second: SignedVote) {
+        let Some(culprit) = self.epoch.peer(member) else {
+            return;
+        };
+        let evidence = Evidence {
+            culprit,
+            first,
+            second,
+        };
+        if self.epoch.leader(first.vote.view()) == member {
+            self.on_equivocation(evidence.clone());
+        }
+        if self.checks.accused.insert(member) {
+            (self.outputs).push_back(Output::Evidence(Box::new(evidence)));
         }
     }
 
@@ -140,6 +161,10 @@ impl<A: Application> Replica<A> {
             Claim::Notarized(block) => {
                 block.view <= self.floor()
                     || open.is_some_and(|open| open.notarization_of(*block).is_some())
+            }
+            Claim::Preferred(block) => {
+                block.view <= self.floor()
+                    || open.is_some_and(|open| open.strength_of(*block) >= claim.strength())
             }
             Claim::Nullified(view) => {
                 *view <= self.floor() || open.is_some_and(|open| open.nullified.is_some())
@@ -178,10 +203,11 @@ impl<A: Application> Replica<A> {
     /// Has those certificates checked that are new, then takes in what rests on them.
     pub(super) fn admit(&mut self, from: Member, certificates: Vec<Certificate>, rests: Rests) {
         let mut unknown = Vec::new();
-        let mut items = Vec::new();
+        let mut items = self.items_of(&rests);
+        let alone = matches!(rests, Rests::Tail(_) | Rests::Snapshot(_));
         for certificate in certificates {
             // What has a use of its own is checked even if nothing else is new in it.
-            if rests == Rests::Nothing && self.is_known(&certificate.claim) {
+            if !alone && self.is_known(&certificate.claim) {
                 continue;
             }
             let Some(more) = certificate.items(&self.epoch) else {
@@ -190,8 +216,28 @@ impl<A: Application> Replica<A> {
             items.extend(more);
             unknown.push(certificate);
         }
-        if !unknown.is_empty() && self.peers.begin_check(from, self.now) {
+        let worth = !items.is_empty();
+        if worth && (self.peers).begin_check(from, self.now, self.most_checks()) {
             self.check(items, Purpose::Certificates(from, unknown, rests));
+        }
+    }
+
+    /// The signatures of what rests on certificates itself.
+    fn items_of(&self, rests: &Rests) -> Vec<Item> {
+        let item = |vote: Vote, signature| Item {
+            member: self.epoch.leader(vote.view()),
+            vote,
+            signature,
+        };
+        match rests {
+            Rests::Proposal(proposal) => {
+                let vote = Vote::Notarize(proposal.block.header.id());
+                vec![item(vote, proposal.signature)]
+            }
+            Rests::Evidence(evidence) => [evidence.first, evidence.second]
+                .map(|signed| item(signed.vote, signed.signature))
+                .to_vec(),
+            Rests::Nothing | Rests::Tail(_) | Rests::Snapshot(_) => Vec::new(),
         }
     }
 
@@ -202,8 +248,14 @@ impl<A: Application> Replica<A> {
         }
         let view = certificate.claim.view();
         match certificate.claim {
-            Claim::Notarized(block) => {
+            Claim::Notarized(_) if self.is_mere_notarization(&certificate.claim) => {
                 self.keep(&certificate);
+                self.on_certified_in_time(&certificate);
+                self.open(view).notarized.push(certificate);
+            }
+            Claim::Notarized(block) | Claim::Preferred(block) => {
+                self.keep(&certificate);
+                self.on_certified_in_time(&certificate);
                 self.open(view).notarized.push(certificate);
                 self.finalize(block);
                 self.enter(view.saturating_add(1));
@@ -211,11 +263,15 @@ impl<A: Application> Replica<A> {
             Claim::Nullified(_) => {
                 self.keep(&certificate);
                 self.open(view).nullified = Some(certificate);
+                self.on_nullified_in_time(view);
                 self.enter(view.saturating_add(1));
             }
             Claim::Finalized(block) | Claim::Unanimous(block) => {
                 self.keep(&certificate);
-                if block.view > self.floor() && self.open(view).notarization_of(block).is_none() {
+                let strength = certificate.claim.strength();
+                let more =
+                    (self.views.get(&view)).is_none_or(|open| open.strength_of(block) < strength);
+                if block.view > self.floor() && more {
                     self.open(view).notarized.push(certificate.clone());
                 }
                 self.target = Some(certificate);

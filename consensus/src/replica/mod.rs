@@ -12,6 +12,7 @@ mod propose;
 mod recovery;
 mod sealing;
 mod serve;
+mod synchrony;
 mod timing;
 mod voting;
 
@@ -20,7 +21,6 @@ use crate::{
     block::SoundBlock,
     certificate::Certificate,
     epoch::{Epoch, Height, View},
-    fault_model::FaultModel,
     hash::Hash,
     identity::Signer,
     io::{Input, Output, Settings},
@@ -43,6 +43,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
+use synchrony::Synchrony;
 use timing::Timing;
 
 /// How many views ahead of the own votes are listened to.
@@ -61,9 +62,6 @@ pub enum StartError {
     /// The key is not a member's.
     #[error("the key is not that of a member of this epoch")]
     NotAMember,
-    /// The rules for this fault model are not these.
-    #[error("this engine agrees under partial synchrony; the epoch assumes {0:?}")]
-    FaultModel(FaultModel),
     /// The stored records cannot be relied on.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -94,6 +92,8 @@ pub struct Replica<A> {
     peers: Peers,
     checks: Checks,
     timing: Timing,
+    /// What only synchrony needs.
+    synchrony: Option<Synchrony>,
     framing: Framing,
     outputs: VecDeque<Output>,
     /// What is sent at the end of the present input, after what must be on disk is.
@@ -110,8 +110,7 @@ impl<A: Application> Replica<A> {
     /// gave: nothing if the member starts in this epoch for the first time. `application` is in its first state.
     ///
     /// # Errors
-    /// If the key is no member's, the fault model is not that of these rules, or the records are damaged. Then
-    /// nothing was done.
+    /// If the key is no member's, or the records are damaged. Then nothing was done.
     pub fn new(
         epoch: Arc<Epoch>,
         signer: Arc<dyn Signer>,
@@ -121,9 +120,6 @@ impl<A: Application> Replica<A> {
         now: Time,
     ) -> Result<Replica<A>, StartError> {
         let me = epoch.position(signer.id()).ok_or(StartError::NotAMember)?;
-        if epoch.terms().fault_model != FaultModel::PartialSynchrony {
-            return Err(StartError::FaultModel(epoch.terms().fault_model));
-        }
         let mut replica = Replica {
             me,
             signer,
@@ -141,6 +137,8 @@ impl<A: Application> Replica<A> {
             peers: Peers::new(epoch.size()),
             checks: Checks::default(),
             timing: Timing::new(now),
+            synchrony: (epoch.terms().model.bound())
+                .map(|bound| Synchrony::new(bound, now, !stored.is_empty())),
             framing: Framing::new(&epoch),
             outputs: VecDeque::new(),
             outbox: Vec::new(),
@@ -184,6 +182,7 @@ impl<A: Application> Replica<A> {
             Message::Vote(signed) => self.on_vote(from, *signed),
             Message::Proposal(proposal) => self.on_proposal(from, proposal),
             Message::Certificates(certificates) => self.on_certificates(from, certificates),
+            Message::Evidence(evidence) => self.on_message_evidence(from, evidence),
             Message::Commands(commands) => self.on_commands(from, commands),
             Message::Status(status) => self.on_status(from, *status),
             Message::RequestSeal(height) => self.on_request_seal(from, *height),
@@ -202,12 +201,14 @@ impl<A: Application> Replica<A> {
 
     /// Does what the rules say now, until nothing changes any more.
     fn settle(&mut self) {
+        self.wake_up();
         loop {
             let view = self.view;
             self.propose();
             self.notarize();
             self.keep_time();
             self.second_votes();
+            self.keep_clock();
             if self.view == view {
                 break;
             }

@@ -18,7 +18,7 @@ struct Peer {
     answered: Option<Time>,
     tokens: u32,
     refilled: Time,
-    checking: bool,
+    checking: usize,
     bad: u32,
     muted_until: Time,
 }
@@ -89,19 +89,19 @@ impl Peers {
         left.is_some()
     }
 
-    /// Whether certificates of a member may be checked now: one message's at a time, and none for a while
-    /// after bad ones. If so they are being checked from now on.
-    pub fn begin_check(&mut self, member: Member, now: Time) -> bool {
+    /// Whether certificates of a member may be checked now: those of so many messages at a time at most, and none for
+    /// a while after bad ones. If so they are being checked from now on.
+    pub fn begin_check(&mut self, member: Member, now: Time, most: usize) -> bool {
         let peer = self.get(member);
-        let may = !peer.checking && now >= peer.muted_until;
-        peer.checking |= may;
+        let may = peer.checking < most && now >= peer.muted_until;
+        peer.checking += usize::from(may);
         may
     }
 
     /// Certificates of a member were checked.
     pub fn end_check(&mut self, member: Member, good: bool, now: Time, pause: Duration) {
         let peer = self.get(member);
-        peer.checking = false;
+        peer.checking = peer.checking.saturating_sub(1);
         if good {
             peer.bad = 0;
         } else {

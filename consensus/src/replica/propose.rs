@@ -1,6 +1,6 @@
 //! R1: the leader's block.
 
-use super::{OPEN_BLOCKS, Replica};
+use super::{OPEN_BLOCKS, Replica, synchrony::Judgement};
 use crate::{
     application::Application,
     block::{BlockId, SoundBlock},
@@ -20,11 +20,16 @@ impl<A: Application> Replica<A> {
         }
         let voted =
             (self.views.get(&view)).is_some_and(|open| open.own.first().is_some() || open.given_up);
+        if !self.takes_part() || self.now < self.may_propose_at() || !self.is_voting_time() {
+            return;
+        }
         if voted || !(self.timing.fresh || self.timing.is_late(self.now)) {
             return;
         }
         self.timing.fresh = false;
-        let Some(parent) = self.best_parent(view) else {
+        let parent = self.best_parent(view);
+        let Some(parent) = parent.filter(|parent| self.judge(*parent, view) == Judgement::Good)
+        else {
             return;
         };
         let commands = self.pick_commands(parent);

@@ -66,6 +66,11 @@ impl Timing {
         self.late.is_some_and(|late| now >= late)
     }
 
+    /// Whether views ran out lately.
+    pub fn is_backed_off(&self) -> bool {
+        self.level > 0
+    }
+
     pub fn trust(&mut self, leader: Member) {
         self.suspected.remove(leader);
     }
@@ -85,7 +90,7 @@ impl<A: Application> Replica<A> {
         };
         let beyond = self.open_views().saturating_sub(OPEN_VIEWS) / VIEWS_AHEAD;
         let longest = self.settings.timeout_max * (1 << beyond.min(16));
-        (self.settings.delay * 3 * (1 << level)).min(longest)
+        (self.delay() * 3 * (1 << level)).min(longest.max(self.delay() * 3))
     }
 
     /// How many views have passed since the last commit.
@@ -106,8 +111,9 @@ impl<A: Application> Replica<A> {
             self.timing.deadline = None;
             self.timing.late = None;
         } else if self.timing.deadline.is_none() {
-            self.timing.deadline = Some(self.now + timeout);
-            self.timing.late = Some(self.now + timeout / 3);
+            let from = self.now.max(self.ripe());
+            self.timing.deadline = Some(from + timeout);
+            self.timing.late = Some(from + timeout / 3);
         }
         if busy || self.seals.are_wanted() {
             self.timing.repeat.get_or_insert(self.now + timeout);
@@ -138,8 +144,7 @@ impl<A: Application> Replica<A> {
         let enough = self.epoch.honest();
         let others = open.is_some_and(|open| open.gave_up().len() >= enough);
         let over = self
-            .timing
-            .deadline
+            .view_ends_at()
             .is_some_and(|deadline| self.now >= deadline);
         if over {
             if !proposed && leader != self.me {
@@ -155,7 +160,7 @@ impl<A: Application> Replica<A> {
             && !proposed
             && self.open_views() <= OPEN_VIEWS
             && self.timing.suspected.contains(leader);
-        if over || others || hopeless {
+        if (over || others || hopeless) && self.takes_part() {
             self.give_up();
         }
     }
@@ -229,16 +234,21 @@ impl<A: Application> Replica<A> {
     /// Certificates that lead from this view on, the latest one last.
     fn certificates_from(&self, view: View) -> Vec<Certificate> {
         (self.views.range(view..))
-            .filter_map(|(_, open)| open.notarized.first().or(open.nullified.as_ref()))
+            .flat_map(|(_, open)| {
+                let all = open.certificates();
+                // Under partial synchrony either leads on.
+                let enough = if self.synchrony.is_some() { 2 } else { 1 };
+                all.into_iter().take(enough)
+            })
             .take(MAX_CERTIFICATES)
-            .cloned()
             .collect()
     }
 
     /// Asks to be woken when something is due.
     pub(super) fn set_alarm(&mut self) {
         let next = [
-            self.timing.deadline.filter(|_| !self.has_given_up()),
+            self.view_ends_at().filter(|_| !self.has_given_up()),
+            self.due_in_time(),
             self.timing
                 .late
                 .filter(|late| self.epoch.leader(self.view) == self.me && *late > self.now),
@@ -253,6 +263,12 @@ impl<A: Application> Replica<A> {
             self.timing.alarm = next;
             self.outputs.push_back(Output::WakeAt(next));
         }
+    }
+
+    /// When the view is given up: not before the clock of a block has had its time.
+    fn view_ends_at(&self) -> Option<Time> {
+        (self.timing.deadline)
+            .map(|deadline| deadline.max(self.clock_holds_until().unwrap_or(deadline)))
     }
 
     fn has_given_up(&self) -> bool {

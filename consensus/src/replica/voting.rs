@@ -1,6 +1,6 @@
 //! R2 to R6, R14: this member's votes, and those of others.
 
-use super::{PROPOSALS_AHEAD, Replica, VIEWS_AHEAD, certify::Purpose};
+use super::{PROPOSALS_AHEAD, Replica, VIEWS_AHEAD, certify::Purpose, synchrony::Judgement};
 use crate::{
     application::Application,
     block::{BlockId, SoundBlock},
@@ -52,7 +52,13 @@ impl<A: Application> Replica<A> {
     pub(super) fn on_proposal(&mut self, from: Member, proposal: &Proposal) {
         let header = &proposal.block.header;
         let view = header.view;
-        if self.epoch.leader(view) != from || header.epoch != self.epoch.id() {
+        if header.epoch != self.epoch.id() {
+            return;
+        }
+        if self.synchrony.is_some() {
+            return self.on_proposal_in_time(from, proposal);
+        }
+        if self.epoch.leader(view) != from {
             return;
         }
         self.timing.trust(from);
@@ -72,7 +78,7 @@ impl<A: Application> Replica<A> {
         } else if self.epoch.mutants.has(Mutant::VoteTwice)
             && known.is_some_and(|known| known.id() != id)
             && let Some(block) = SoundBlock::check(proposal.block.clone())
-            && self.may_build_on(block.parent(), view)
+            && self.judge(block.parent(), view) == Judgement::Good
         {
             self.blocks.insert(id.hash, block);
             self.cast(Vote::Notarize(id));
@@ -95,11 +101,13 @@ impl<A: Application> Replica<A> {
         let Some(block) = &open.proposal else {
             return;
         };
-        if open.own.first().is_none()
-            && !open.given_up
-            && self.may_build_on(block.parent(), self.view)
-        {
-            self.vote_for(block.clone());
+        if open.own.first().is_some() || open.given_up || !self.is_voting_time() {
+            return;
+        }
+        match self.judge(block.parent(), self.view) {
+            Judgement::Good => self.vote_for(block.clone()),
+            Judgement::Open => {}
+            Judgement::Bad => self.give_up(),
         }
     }
 
@@ -122,11 +130,22 @@ impl<A: Application> Replica<A> {
         self.accept_commands(&block);
         self.record(&Record::Block(block.block().clone()));
         self.cast(Vote::Notarize(block.id()));
+        self.note_vote();
+    }
+
+    /// Writes the block down and casts `Support` for it, though this member gave up its view before (S1).
+    pub(super) fn support(&mut self, block: SoundBlock) {
+        self.record(&Record::Block(block.block().clone()));
+        self.cast(Vote::Support(block.id()));
+        self.note_vote();
     }
 
     /// Whether a block of `view` may have this parent: it is notarized or committed, and all views between
-    /// are nullified.
-    fn may_build_on(&self, parent: BlockId, view: View) -> bool {
+    /// are nullified. Under synchrony more is asked (S1).
+    pub(super) fn judge(&self, parent: BlockId, view: View) -> Judgement {
+        if self.synchrony.is_some() {
+            return self.judge_in_time(parent, view);
+        }
         let notarized = parent == self.log.tip()
             || (self.views.get(&parent.view))
                 .is_some_and(|open| open.notarization_of(parent).is_some());
@@ -134,7 +153,11 @@ impl<A: Application> Replica<A> {
             || (parent.view + 1..view).all(|between| {
                 (self.views.get(&between)).is_some_and(|open| open.nullified.is_some())
             });
-        parent.view >= self.floor() && parent.view < view && notarized && nullified
+        if parent.view >= self.floor() && parent.view < view && notarized && nullified {
+            Judgement::Good
+        } else {
+            Judgement::Open
+        }
     }
 
     /// R3: gives up the view that this member is in.
@@ -149,6 +172,9 @@ impl<A: Application> Replica<A> {
 
     /// R4 and R5, in the view that this member is in.
     pub(super) fn second_votes(&mut self) {
+        if self.synchrony.is_some() {
+            return self.second_votes_in_time();
+        }
         let (view, enough) = (self.view, self.epoch.honest());
         let Some(open) = self.views.get(&view) else {
             return;
@@ -214,8 +240,8 @@ impl<A: Application> Replica<A> {
     }
 
     /// R14: contradictory votes are evidence if both signatures are good.
-    fn suspect_contradiction(&mut self, from: Member, (first, second): Contradiction) {
-        if self.checks.accused.contains(from) {
+    pub(super) fn suspect_contradiction(&mut self, from: Member, (first, second): Contradiction) {
+        if self.checks.accused.contains(from) && self.synchrony.is_none() {
             return;
         }
         let items = [first, second].map(|signed| Item {
@@ -231,7 +257,7 @@ impl<A: Application> Replica<A> {
         match vote {
             Vote::Notarize(block) => {
                 self.certify(Claim::Notarized(block));
-                self.certify(Claim::Unanimous(block));
+                self.certify(self.epoch.strong_claim(block));
             }
             Vote::Support(block) => self.certify(Claim::Notarized(block)),
             Vote::Nullify(view) | Vote::Abandon(view) => self.certify(Claim::Nullified(view)),
@@ -244,6 +270,11 @@ impl<A: Application> Replica<A> {
     pub(super) fn finalize(&mut self, block: BlockId) {
         let may = block.view >= self.view
             && !self.recovering
+            && self.takes_part()
+            && self
+                .views
+                .get(&block.view)
+                .is_none_or(|open| open.nullified.is_none())
             && (self.open(block.view).own.may_finalize(block)
                 || self.epoch.mutants.has(Mutant::FinalizeAlways));
         if may && !self.open(block.view).own.gave(Vote::Finalize(block)) {

@@ -2,7 +2,7 @@
 
 use super::explore::explore;
 use crate::{Outcome, interrupt, open_range::SeedRange};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hamlet_simulator::torture::{self, Plan};
 use std::path::PathBuf;
 
@@ -23,6 +23,9 @@ pub struct Arguments {
     /// The schedules: one seed, or the first and the last as in 0..999999.
     #[arg(long, default_value = "0..9999")]
     seeds: SeedRange,
+    /// What members assume: `partial-synchrony`, or `synchrony` with a known bound on delays.
+    #[arg(long, value_enum, default_value_t = Model::PartialSynchrony)]
+    model: Model,
     /// Threads.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -37,30 +40,61 @@ pub struct Arguments {
     mutants: super::mutants::Choice,
 }
 
+/// What members assume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Model {
+    /// Less than a third faulty, any delays.
+    PartialSynchrony,
+    /// Less than half faulty, delays bounded.
+    Synchrony,
+}
+
+impl Model {
+    /// The plan that follows from a seed.
+    pub fn draw(self, seed: u64) -> Plan {
+        match self {
+            Model::PartialSynchrony => Plan::draw(seed),
+            Model::Synchrony => Plan::draw_in_time(seed),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Model::PartialSynchrony => "partial-synchrony",
+            Model::Synchrony => "synchrony",
+        }
+    }
+}
+
 /// Runs the schedules.
 pub fn run(arguments: Arguments) -> Outcome {
     interrupt::listen()?;
+    let model = arguments.model;
     #[cfg(feature = "mutants")]
-    if let Some(outcome) = arguments.mutants.run(arguments.seeds, arguments.threads)? {
+    if let Some(outcome) = arguments
+        .mutants
+        .run(model, arguments.seeds, arguments.threads)?
+    {
         return Ok(outcome);
     }
     if arguments.seeds.first == arguments.seeds.last {
-        println!("{:#?}", Plan::draw(arguments.seeds.first));
+        println!("{:#?}", model.draw(arguments.seeds.first));
     }
     let tally = explore(
         arguments.seeds,
         arguments.threads,
         arguments.keep_going,
         |seed| {
-            let plan = Plan::draw(seed);
+            let plan = model.draw(seed);
             #[cfg(not(feature = "mutants"))]
             return torture::run(&plan);
             #[cfg(feature = "mutants")]
             return torture::run(&plan, Default::default());
         },
     );
-    tally.tell(
-        arguments.json.as_deref(),
-        "hamlet-lab torture consensus --seeds",
-    )
+    let replay = format!(
+        "hamlet-lab torture consensus --model {} --seeds",
+        model.name()
+    );
+    tally.tell(arguments.json.as_deref(), &replay)
 }

@@ -1,10 +1,10 @@
 //! `hamlet-lab torture consensus --mutants`: whether the torture notices broken rules.
 
-use super::explore::explore;
+use super::{consensus::Model, explore::explore};
 use crate::{Outcome, interrupt, open_range::SeedRange};
 use clap::Args;
 use hamlet_consensus::mutant::{Mutant, Mutants};
-use hamlet_simulator::torture::{self, Plan};
+use hamlet_simulator::torture;
 use std::{error::Error, process::ExitCode};
 
 /// Which rules to break.
@@ -17,14 +17,19 @@ pub struct Choice {
 
 impl Choice {
     /// Breaks the rules, if that was asked for.
-    pub fn run(&self, seeds: SeedRange, threads: u16) -> Result<Option<ExitCode>, Box<dyn Error>> {
+    pub fn run(
+        &self,
+        model: Model,
+        seeds: SeedRange,
+        threads: u16,
+    ) -> Result<Option<ExitCode>, Box<dyn Error>> {
         if !self.mutants {
             return Ok(None);
         }
         let mut unnoticed = 0;
         for mutant in Mutant::ALL {
             let tally = explore(seeds, threads, false, |seed| {
-                torture::run(&Plan::draw(seed), Mutants::one(mutant))
+                torture::run(&model.draw(seed), Mutants::one(mutant))
             });
             match tally.violations.first() {
                 Some(broken) => {

@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
 };
 use clap::{Args, Subcommand};
-use hamlet_overlay::genesis::FaultModel;
+use hamlet_overlay::genesis::Model;
 use std::{fmt::Write, path::PathBuf};
 
 /// See what a peer's cluster agrees on, and write into its log
@@ -85,8 +85,8 @@ fn write(
 /// The cluster for people.
 fn members(status: &ClusterStatus) -> String {
     let model = match status.fault_model {
-        FaultModel::PartialSynchrony => "partial synchrony",
-        FaultModel::Synchrony => "synchrony",
+        Model::PartialSynchrony => "partial synchrony".to_owned(),
+        Model::Synchrony { bound } => format!("synchrony within {bound:?}"),
     };
     let mut text = format!(
         "cluster    {}, {} members, {} may be faulty under {model}, {} decide\n\
@@ -107,6 +107,13 @@ fn members(status: &ClusterStatus) -> String {
         let leads = if member.leads { ", leads" } else { "" };
         // Writing into memory does not fail.
         let _ = writeln!(text, "member     {} {heard}{leads}", member.peer);
+    }
+    if let Some(ms) = status.asynchrony_ms {
+        let _ = writeln!(
+            text,
+            "asynchrony {:.1} s ago more members were silent than may be faulty: messages take longer than assumed, or are held up",
+            ms as f64 / 1e3
+        );
     }
     if let Some(why) = &status.failed {
         let _ = writeln!(text, "stopped    {why}");

@@ -17,7 +17,7 @@ use hamlet_overlay::{
         Agreed,
         state::{Entry, MAX_NOTE_BYTES, Note, Order},
     },
-    genesis::FaultModel,
+    genesis::Model,
     io::Event,
     time::Time,
 };
@@ -37,7 +37,7 @@ pub struct ClusterStatus {
     /// The number of the cluster.
     pub cluster: u64,
     /// What is assumed of members and network.
-    pub fault_model: FaultModel,
+    pub fault_model: Model,
     /// The height of the log that this member has executed.
     pub height: u64,
     /// The view that it is in.
@@ -48,6 +48,9 @@ pub struct ClusterStatus {
     pub quorum: usize,
     /// The members, in the order of their keys.
     pub members: Vec<MemberStatus>,
+    /// Under synchrony: how long ago more members than may be faulty were not heard of within the bound on delays, in
+    /// milliseconds; none if that was not seen since the start.
+    pub asynchrony_ms: Option<u64>,
     /// Why this peer takes no part any more, if it did.
     pub failed: Option<String>,
 }
@@ -99,9 +102,7 @@ async fn agreement(door: &Door) -> Result<AgreementStatus, Failure> {
 
 fn no_part(failed: Option<String>) -> Failure {
     let why = failed.map_or_else(
-        || {
-            "a demonstration's peers do not, nor do those of a network whose genesis assumes synchrony".to_owned()
-        },
+        || "a demonstration's peers do not".to_owned(),
         |failed| format!("it stopped: {failed}"),
     );
     let text = format!("this peer takes no part in its cluster's agreement; {why}");
@@ -115,20 +116,22 @@ pub(super) async fn show(State(door): State<Door>) -> Result<Json<ClusterStatus>
         return Err(no_part(status.failed));
     };
     let cluster = door.service.network().cluster_of(me);
+    let ago = |at: Time| status.now.since(at).as_millis() as u64;
     let members = standing.members.iter().map(|&(peer, heard)| MemberStatus {
         peer: peer.to_string(),
         me: peer == me,
         leads: peer == standing.leader,
-        heard_ms: heard.map(|at: Time| status.now.since(at).as_millis() as u64),
+        heard_ms: heard.map(ago),
     });
     Ok(Json(ClusterStatus {
         cluster: cluster.map_or(0, |cluster| cluster.id),
-        fault_model: standing.fault_model,
+        fault_model: standing.model,
         height: standing.height,
         view: standing.view,
         faults: standing.faults,
         quorum: standing.quorum,
         members: members.collect(),
+        asynchrony_ms: standing.asynchrony.map(ago),
         failed: status.failed,
     }))
 }

@@ -19,7 +19,6 @@ use crate::{
 use hamlet_consensus::storage::Storage;
 use hamlet_overlay::{
     agreement,
-    genesis::FaultModel,
     identity::{Ed25519Signer, Ed25519Verifier, Signer},
     peer::{Peer, Setup},
     time::Time,
@@ -79,15 +78,9 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
             publish_from: config.publish_from,
         },
     );
-    let worker = match (&config.journal, config.network.parameters().fault_model) {
-        (Some(path), FaultModel::PartialSynchrony) => Some(agree(&mut peer, path)?),
-        (Some(_), FaultModel::Synchrony) => {
-            tracing::warn!(
-                "the genesis assumes synchrony, under which clusters do not agree yet: this peer streams, and takes no part in agreement"
-            );
-            None
-        }
-        (None, _) => None,
+    let worker = match &config.journal {
+        Some(path) => Some(agree(&mut peer, path)?),
+        None => None,
     };
     Ok(run::spawn(run::Parts {
         me,

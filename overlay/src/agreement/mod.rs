@@ -16,7 +16,7 @@ use crate::{
 };
 use bytes::Bytes;
 use hamlet_consensus::{
-    self as consensus, FaultModel, Replica, Settings, Terms,
+    self as consensus, Model, Replica, Settings, Terms,
     check::{Check, Verdict},
     epoch::Height,
     io::Refusal as CommandRefusal,
@@ -69,6 +69,14 @@ pub enum Agreed {
     Rejected(CommandRefusal),
     /// A member is proved to have contradicted itself.
     Proved(PeerId),
+    /// Under synchrony: more members than may be faulty were not heard of within the bound on delays. While that
+    /// lasts, what is decided may not hold (*When Δ does not hold* in `docs/protocol.md`).
+    Asynchrony {
+        /// The view of agreement in which it was noticed.
+        view: u64,
+        /// Who was not heard of.
+        absent: Vec<PeerId>,
+    },
     /// More members are faulty than the fault model allows: the cluster's log cannot be relied on any more.
     Forked,
 }
@@ -87,7 +95,9 @@ pub struct Standing {
     /// How many members' votes decide.
     pub quorum: usize,
     /// What is assumed of members and network.
-    pub fault_model: FaultModel,
+    pub model: Model,
+    /// When more members than may be faulty were last found not to be heard of within the bound on delays.
+    pub asynchrony: Option<Time>,
     /// The members, and when each was last heard of.
     pub members: Vec<(PeerId, Option<Time>)>,
 }
@@ -104,6 +114,8 @@ pub(crate) struct Agreement {
     /// The number of the epoch, which every frame names.
     epoch: u64,
     wake_at: Time,
+    now: Time,
+    asynchrony: Option<Time>,
 }
 
 impl Agreement {
@@ -123,11 +135,14 @@ impl Agreement {
             replica,
             epoch: cluster.epoch,
             wake_at: Time::ZERO,
+            now,
+            asynchrony: None,
         })
     }
 
     /// Takes an input of the engine.
     pub fn handle(&mut self, now: Time, input: consensus::Input) {
+        self.now = now;
         self.replica.handle(now, input);
     }
 
@@ -203,6 +218,11 @@ impl Agreement {
                 consensus::Output::Evidence(evidence) => {
                     Outcome::Event(Agreed::Proved(evidence.culprit))
                 }
+                consensus::Output::Asynchrony { view, absent } => {
+                    self.asynchrony = Some(self.now);
+                    let absent = self.peers(absent);
+                    Outcome::Event(Agreed::Asynchrony { view, absent })
+                }
                 consensus::Output::Forked(_) => Outcome::Event(Agreed::Forked),
                 // Nobody outside asks a member over these links.
                 consensus::Output::Reply { .. } => continue,
@@ -226,7 +246,8 @@ impl Agreement {
             leader: epoch.members()[usize::from(epoch.leader(self.replica.view()))],
             faults: epoch.faults(),
             quorum: epoch.quorum(),
-            fault_model: epoch.terms().fault_model,
+            model: epoch.terms().model,
+            asynchrony: self.asynchrony,
             members: members
                 .map(|(place, &peer)| (peer, self.replica.last_heard(place)))
                 .collect(),
@@ -253,7 +274,7 @@ fn class(message: &consensus::Message) -> Class {
 /// The engine's epoch of a cluster: its members in the order of their keys.
 fn epoch_of(view: &View, cluster: &Cluster) -> Result<Arc<consensus::Epoch>, StartError> {
     let terms = Terms {
-        fault_model: view.parameters.fault_model,
+        model: view.parameters.fault_model,
         ..Terms::default()
     };
     let id = Domain::Cluster.hash(&[&view.network.0, &cluster.id.to_le_bytes()]);

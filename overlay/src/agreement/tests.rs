@@ -38,7 +38,7 @@ impl Town {
             parameters: Parameters {
                 g_min: 4,
                 g_max: 4,
-                fault_model: FaultModel::PartialSynchrony,
+                fault_model: Model::PartialSynchrony,
                 ..Parameters::for_peers(16)
             },
             seed: Hash([5; 32]),

@@ -6,7 +6,7 @@
 
 mod parameters;
 
-pub use hamlet_consensus::FaultModel;
+pub use hamlet_consensus::Model;
 pub use parameters::Parameters;
 
 use crate::{

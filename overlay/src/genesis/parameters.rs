@@ -1,6 +1,6 @@
 //! The parameters of a network, and what follows from them.
 
-use super::{FaultModel, GenesisError};
+use super::{GenesisError, Model};
 use crate::{set::MAX_SLOTS, wire};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -21,8 +21,8 @@ pub struct Parameters {
     pub k: u8,
     /// How much of a stream one segment holds, in milliseconds.
     pub segment_ms: u16,
-    /// What clusters assume of their faulty members.
-    pub fault_model: FaultModel,
+    /// What clusters assume of their faulty members, and of the network.
+    pub fault_model: Model,
     /// The cap on the sum of all streams' highest rates, in bits per second.
     pub total_bits_per_s: u64,
 }
@@ -40,7 +40,7 @@ impl Parameters {
             n,
             k: n / 2,
             segment_ms: 250,
-            fault_model: FaultModel::Synchrony,
+            fault_model: Model::PartialSynchrony,
             total_bits_per_s: 100_000_000,
         }
     }
@@ -80,6 +80,10 @@ impl Parameters {
         }
         if !(50..=5_000).contains(&self.segment_ms) {
             return wrong("segment_ms must be between 50 and 5000");
+        }
+        let sane = Duration::from_millis(10)..=Duration::from_secs(60);
+        if (self.fault_model.bound()).is_some_and(|bound| !sane.contains(&bound)) {
+            return wrong("bound_ms of fault_model.synchrony must be between 10 and 60000");
         }
         Ok(())
     }

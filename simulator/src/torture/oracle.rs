@@ -10,7 +10,7 @@ use hamlet_consensus::{
     evidence::Evidence,
     hash::Hash,
     outcome::{Outcome, OutcomeProof},
-    vote::{SignedVote, Vote},
+    vote::{Seal, SignedVote, Vote},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,6 +35,8 @@ pub enum Violation {
     Stuck(String),
     /// An idle cluster sent more than beats.
     Unquiet(String),
+    /// Messages were called late that were not.
+    Alarm(String),
 }
 
 impl Violation {
@@ -57,6 +59,7 @@ impl Violation {
             Violation::Recovery(detail) => ("recovery", detail),
             Violation::Stuck(detail) => ("progress", detail),
             Violation::Unquiet(detail) => ("quiescence", detail),
+            Violation::Alarm(detail) => ("no false alarm", detail),
         }
     }
 }
@@ -81,6 +84,8 @@ pub struct Oracle {
     /// What honest members signed.
     votes: BTreeMap<(u8, View), Vec<Vote>>,
     seals: BTreeMap<(u8, Height), Vote>,
+    /// Honest signers of what commits, with which liars could make a certificate.
+    signers: BTreeMap<Vote, BTreeSet<u8>>,
     /// How far each member's state is.
     counts: BTreeMap<u8, u64>,
     violation: Option<Violation>,
@@ -99,6 +104,7 @@ impl Oracle {
             committed: BTreeMap::new(),
             votes: BTreeMap::new(),
             seals: BTreeMap::new(),
+            signers: BTreeMap::new(),
             counts: BTreeMap::new(),
             violation: None,
         }
@@ -199,7 +205,10 @@ impl Oracle {
                     vote: Vote::Notarize(proposal.block.header.id()),
                     signature: proposal.signature,
                 };
-                self.voted(member, &signed);
+                // Under synchrony others hand it on as well.
+                if self.epoch.leader(signed.vote.view()) == member {
+                    self.voted(member, &signed);
+                }
                 proposal
                     .justification
                     .iter()
@@ -217,6 +226,7 @@ impl Oracle {
     }
 
     fn voted(&mut self, member: u8, signed: &SignedVote) {
+        self.sign(member, signed.vote);
         let known = match signed.vote {
             Vote::Seal(seal) => {
                 let first = *self
@@ -242,11 +252,37 @@ impl Oracle {
         }
     }
 
+    /// Notes what could be certified now if all liars helped: outsiders must never be shown two certificates that
+    /// contradict each other, whoever made them.
+    fn sign(&mut self, member: u8, vote: Vote) {
+        let (Vote::Finalize(block) | Vote::Seal(Seal { block, .. })) = vote else {
+            return;
+        };
+        let signers = self.signers.entry(vote).or_default();
+        signers.insert(member);
+        let liars = self.epoch.size() - self.honest.len();
+        if signers.len() + liars >= self.epoch.quorum() {
+            self.commit(block, "could be shown as committed");
+        }
+    }
+
+    fn commit(&mut self, block: BlockId, how: &str) {
+        let known = *self.committed.entry(block.height).or_insert(block.hash);
+        if known != block.hash {
+            let text = format!("two blocks {how} at height {}", block.height);
+            self.blame(Violation::Certificate(text));
+        }
+    }
+
     /// Whether somebody honest voted for a block, as every certificate of it needs.
     fn is_vouched_for(&self, block: BlockId) -> bool {
+        // Under synchrony an honest member may support what only liars notarized.
+        let in_time = self.epoch.terms().model.bound().is_some();
         self.honest.iter().any(|member| {
-            (self.votes.get(&(*member, block.view)))
-                .is_some_and(|votes| votes.contains(&Vote::Notarize(block)))
+            (self.votes.get(&(*member, block.view))).is_some_and(|votes| {
+                let helps = in_time && votes.contains(&Vote::Support(block));
+                helps || votes.contains(&Vote::Notarize(block))
+            })
         })
     }
 
@@ -255,8 +291,10 @@ impl Oracle {
             let text = format!("member {member} relies on {:?}", certificate.claim);
             return self.blame(Violation::Certificate(text));
         }
-        if let Claim::Notarized(block) | Claim::Finalized(block) | Claim::Unanimous(block) =
-            certificate.claim
+        if let Claim::Notarized(block)
+        | Claim::Preferred(block)
+        | Claim::Finalized(block)
+        | Claim::Unanimous(block) = certificate.claim
             && !self.is_vouched_for(block)
         {
             let text =
@@ -268,11 +306,7 @@ impl Oracle {
             claim => claim.commits(),
         };
         if let Some(block) = block {
-            let known = *self.committed.entry(block.height).or_insert(block.hash);
-            if known != block.hash {
-                let text = format!("two blocks are committed at height {}", block.height);
-                self.blame(Violation::Certificate(text));
-            }
+            self.commit(block, "are committed");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What goes wrong in one run, drawn from a seed.
 
 use super::{byzantine::Tactic, dice::Dice};
-use hamlet_consensus::{FaultModel, Settings};
+use hamlet_consensus::{FaultModel, Model, Settings};
 use std::time::Duration;
 
 /// What goes wrong in one run. Times are in microseconds.
@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Plan {
     /// The seed that it was drawn from.
     pub seed: u64,
+    /// What members assume.
+    pub model: Model,
     /// How many members there are.
     pub members: u8,
     /// Which of them are Byzantine, and what they try.
@@ -66,6 +68,12 @@ pub struct Partition {
 const SIZES: [u8; 32] = [
     1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 7, 7, 7, 7, 0,
 ];
+
+/// How often each size is drawn under synchrony; 0 as above.
+const SIZES_IN_TIME: [u8; 16] = [3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 7, 0];
+
+/// How long a slow check of signatures takes at most, in microseconds.
+pub(super) const SLOWEST_CHECK: u64 = 20_000;
 
 impl Plan {
     /// The plan that follows from a seed.
@@ -134,6 +142,7 @@ impl Plan {
             .collect();
         Plan {
             seed,
+            model: Model::PartialSynchrony,
             members,
             byzantine,
             stable_at,
@@ -166,6 +175,85 @@ impl Plan {
                 beat: Duration::from_millis(dice.within(300, 1000)),
             },
         }
+    }
+
+    /// The plan of synchrony that follows from a seed: between honest members that are up nothing is lost or late, and no
+    /// more members are Byzantine or crash than may be faulty. What liars say comes when they like.
+    pub fn draw_in_time(seed: u64) -> Plan {
+        let mut dice = Dice::new(seed, 4);
+        let members = match dice.pick(&SIZES_IN_TIME) {
+            Some(size) if size > 0 => size,
+            _ if dice.chance(100) => dice.within(8, 32) as u8,
+            _ => 3,
+        };
+        let faults = FaultModel::Synchrony.faults(members.into()) as u64;
+        let liars = if dice.chance(700) {
+            faults
+        } else {
+            dice.within(0, faults)
+        };
+        let base = Plan::draw(seed);
+        let mut faulty: Vec<u8> = Vec::new();
+        while (faulty.len() as u64) < faults {
+            let member = dice.below(members.into()) as u8;
+            if !faulty.contains(&member) {
+                faulty.push(member);
+            }
+        }
+        let crashing = faulty.split_off(liars as usize);
+        let tactics = Tactic::draw_in_time(&mut dice);
+        let stable_at = dice.within(100_000, 2_000_000) / (1 + u64::from(members) / 4);
+        let delay = (dice.within(0, 5_000), dice.within(5_000, 40_000));
+        let crashes = (crashing.iter())
+            .flat_map(|member| {
+                let count = dice.within(0, 2);
+                let times: Vec<(u64, u64)> = (0..count)
+                    .map(|_| (dice.below(stable_at + 1), dice.within(1_000, 600_000)))
+                    .collect();
+                times.into_iter().map(|(at, length)| (at, *member, length))
+            })
+            .collect();
+        let count = dice.within(2, 10);
+        let commands = (0..count)
+            .map(|_| {
+                let at = dice.below(stable_at + 400_000);
+                let to = (0..dice.within(1, 3))
+                    .map(|_| dice.below(members.into()) as u8)
+                    .collect();
+                (at, to)
+            })
+            .collect();
+        let slow_checks = dice.chance(150);
+        // Δ: the longest delay and the longest check, by the quickest clock, a little rounded up.
+        let longest = delay.1 + if slow_checks { SLOWEST_CHECK } else { 0 };
+        let bound = Duration::from_micros(longest * 115 / 100 + 500);
+        Plan {
+            model: Model::Synchrony { bound },
+            members,
+            byzantine: (faulty.iter())
+                .map(|liar| (*liar, tactics.clone()))
+                .collect(),
+            stable_at,
+            delay,
+            wild_delay: dice.within(10_000, 400_000),
+            loss_permille: 0,
+            partitions: Vec::new(),
+            crashes,
+            fuse: if crashing.is_empty() { 0 } else { base.fuse },
+            clocks: (0..members).map(|_| dice.within(960, 1040)).collect(),
+            commands,
+            slow_checks,
+            settings: Settings {
+                delay: bound,
+                ..base.settings
+            },
+            ..base
+        }
+    }
+
+    /// Whether an honest member crashes in this plan.
+    pub fn crashes(&self, member: u8) -> bool {
+        self.crashes.iter().any(|(_, other, _)| *other == member)
     }
 
     /// Whether a member is honest.

@@ -58,6 +58,11 @@ pub(super) struct New {
     /// How much of a stream one segment holds, in milliseconds
     #[arg(long, default_value_t = 250, value_name = "MS")]
     pub segment_ms: u16,
+    /// Let fewer than half of a cluster be faulty instead of fewer than a third, assuming that whatever an honest member
+    /// says reaches the others, and their disks, within this many milliseconds. If it does not, clusters may contradict
+    /// themselves: only for networks whose links nobody can hold up
+    #[arg(long, value_name = "MS")]
+    pub synchrony_ms: Option<u64>,
     /// The smallest size of a cluster [default: follows from the number of peers, like the next four]
     #[arg(long, value_name = "COUNT")]
     pub g_min: Option<u8>,

@@ -6,10 +6,10 @@ use crate::{
     failure::{Failure, Kind},
 };
 use hamlet_overlay::{
-    genesis::{FaultModel, Founder, Genesis, Network, Parameters, Publisher},
+    genesis::{Founder, Genesis, Model, Network, Parameters, Publisher},
     hash::Hash,
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 /// A founder that gets a data folder.
 pub(super) struct Peer {
@@ -91,8 +91,12 @@ impl New {
         });
         let total = self.total_rate.map(|rate| rate.bits_per_s);
         Parameters {
-            // What the engine agrees under; a genesis may say otherwise, and then its peers only stream.
-            fault_model: FaultModel::PartialSynchrony,
+            fault_model: match self.synchrony_ms {
+                None => usual.fault_model,
+                Some(bound) => Model::Synchrony {
+                    bound: Duration::from_millis(bound),
+                },
+            },
             g_min: self.g_min.unwrap_or(usual.g_min),
             g_max: self.g_max.unwrap_or(usual.g_max),
             h: self.h.unwrap_or(usual.h),

@@ -42,6 +42,25 @@ impl Tactic {
         Tactic::Flood,
     ];
 
+    /// Under synchrony: mostly leaders that equivocate, with all that helps.
+    pub(in crate::torture) fn draw_in_time(dice: &mut Dice) -> Vec<Tactic> {
+        let mut tactics = Tactic::draw(dice);
+        if dice.chance(600) {
+            let helpful = [
+                Tactic::Twins,
+                Tactic::Equivocate,
+                Tactic::Contradict,
+                Tactic::Withhold,
+            ];
+            tactics.retain(|tactic| *tactic != Tactic::Silent);
+            tactics.push(Tactic::Equivocate);
+            tactics.extend(dice.pick(&helpful));
+        }
+        tactics.sort();
+        tactics.dedup();
+        tactics
+    }
+
     pub(in crate::torture) fn draw(dice: &mut Dice) -> Vec<Tactic> {
         let mut tactics: Vec<Tactic> = (0..dice.within(1, 4))
             .filter_map(|_| dice.pick(&Tactic::ALL))

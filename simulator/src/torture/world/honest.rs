@@ -1,7 +1,7 @@
 //! The honest members: their clocks, disks and crashes, and what becomes of what they want done.
 
 use super::{Event, World};
-use crate::torture::{ledger::Ledger, oracle::Violation};
+use crate::torture::{ledger::Ledger, oracle::Violation, plan::SLOWEST_CHECK};
 use hamlet_consensus::{
     Input, Message, Output, Replica,
     command::{COMMAND_WINDOW, Command},
@@ -101,7 +101,8 @@ impl World {
             Ok(replica) => {
                 node.replica = Some(Box::new(replica));
                 let fuse = self.plan.fuse;
-                if fuse > 0 && self.now < self.plan.stable_at && self.dice.chance(500) {
+                let may = self.plan.model.bound().is_none() || self.plan.crashes(member);
+                if may && fuse > 0 && self.now < self.plan.stable_at && self.dice.chance(500) {
                     node.fuse = self.dice.within(1, fuse);
                 }
                 self.handle(member, Input::Wake);
@@ -144,7 +145,7 @@ impl World {
                 Output::Check(check) if self.plan.slow_checks => {
                     let verdict = check.run(&self.keys);
                     let life = node.life;
-                    let later = self.now + self.dice.below(20_000);
+                    let later = self.now + self.dice.below(SLOWEST_CHECK);
                     self.enter(later, Event::Checked(member, life, verdict));
                 }
                 Output::Check(check) => {
@@ -177,6 +178,10 @@ impl World {
                     }
                 },
                 Output::Evidence(evidence) => self.oracle.evidence(&evidence),
+                Output::Asynchrony { view, absent } => {
+                    let text = format!("member {member} misses {absent:?} in view {view}");
+                    self.oracle.blame(Violation::Alarm(text));
+                }
                 Output::Forked(certificate) => {
                     let text = format!("member {member} sees a fork: {:?}", certificate.claim);
                     self.oracle.blame(Violation::Agreement(text));

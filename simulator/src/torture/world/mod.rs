@@ -118,8 +118,8 @@ impl World {
         let keys = CheapKeys::new(plan.seed);
         let members: Vec<PeerId> = (0..plan.members).map(CheapKeys::id).collect();
         let terms = Terms {
+            model: plan.model,
             snapshot_every: plan.snapshot_every,
-            ..Terms::default()
         };
         let epoch = |number| {
             Epoch::new(Hash([1; 32]), Hash([2; 32]), number, terms, members.clone())
