@@ -70,6 +70,105 @@ fn a_killed_run_goes_on_where_it_was_saved() {
 }
 
 #[test]
+fn a_killed_sweep_keeps_what_it_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sweep = |json: &str, more: &str| {
+        let mut command = command(
+            folder,
+            "sweep --data synthetic:rows=3000,features=16 --sample 10",
+        );
+        let varied = [
+            "--vary",
+            "rounds=3 4 400",
+            "--vary",
+            "merge=mu rw",
+            "--json",
+        ];
+        command.args(varied).arg(json).args(more.split_whitespace());
+        command
+    };
+    let state = folder.join("out.json.state");
+    let mut child = sweep("out.json", "").spawn().unwrap();
+    let finished = || {
+        let files = fs::read_dir(&state).into_iter().flatten().flatten();
+        files.filter(|file| {
+            file.path()
+                .extension()
+                .is_some_and(|ending| ending == "toml")
+        })
+    };
+    while finished().count() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended early");
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.join("out.json").exists());
+
+    // What was finished is taken from where it was kept: it shows when that was changed.
+    let first = state.join("0-1.toml");
+    let text = fs::read_to_string(&first).unwrap();
+    fs::write(&first, text.replace("error_mean = 0.", "error_mean = 7.")).unwrap();
+    let run = |json: &str, more: &str| {
+        let output = sweep(json, more).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        json_lines(&folder.join(json))
+    };
+    let resumed = run("out.json", "--resume");
+    assert!(!state.exists(), "a finished sweep leaves nothing behind");
+    let whole = run("whole.json", "");
+    assert!(resumed[0]["error_mean"].as_f64() > Some(7.0));
+    assert_eq!((resumed.len(), &resumed[1..]), (6, &whole[1..]));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_sweep_with_the_table_so_far() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut sweep = command(
+        folder,
+        "sweep --data synthetic:rows=3000,features=16 --vary",
+    );
+    sweep
+        .arg("rounds=2 3 1000000 2000000")
+        .args(["--json", "out.json"]);
+    let child = sweep
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let third = folder.join("out.json.state").join("2-1.state");
+    while !third.exists() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        said.contains("2 of 4 runs") && said.contains("--resume goes on"),
+        "{said}"
+    );
+    assert_eq!(json_lines(&folder.join("out.json")).len(), 2);
+    // Both runs under way are kept as well.
+    assert!(third.exists() && third.with_file_name("3-1.state").exists());
+}
+
+fn json_lines(path: &Path) -> Vec<Value> {
+    json(path).as_array().unwrap().clone()
+}
+
+#[test]
 fn bad_input_ends_with_place_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -116,7 +215,7 @@ fn bad_input_ends_with_place_and_remedy() {
     );
     says(
         "learn --data constant.csv --label type",
-        &["constant.csv, column `c`", "--without c"],
+        &["constant.csv, line 1, column `c`", "--without c"],
     );
     says(
         "learn --data text.csv --label type",

@@ -3,12 +3,12 @@
 use super::{Run, Vary};
 use crate::learn::outcome::Point;
 use hamlet_gossip_learning::graph::measure::{clustering, modularity, spectral_gap};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// The mean over seeds of what one combination came to. Errors are shares of wrong labels, or root mean
 /// squared errors.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Line {
     /// The values of the options varied.
     pub values: Vec<String>,

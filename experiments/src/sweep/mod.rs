@@ -1,5 +1,6 @@
 //! `hamlet-lab sweep`: gossip learning under every combination of some options.
 
+mod kept;
 mod line;
 mod vary;
 
@@ -14,8 +15,10 @@ use crate::{
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use kept::Kept;
 use line::Line;
 use std::{
+    error::Error,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -53,9 +56,19 @@ pub struct Arguments {
         help_heading = "Runs"
     )]
     seeds: Seeds,
+    /// Go on where an ended sweep with the same options and the same --json was; what it finished is not run again
+    #[arg(long, help_heading = "Runs")]
+    resume: bool,
     /// Write the table as JSON, `-` for the standard output
     #[arg(long, value_name = "PATH", help_heading = "Output")]
     json: Option<PathBuf>,
+}
+
+/// One run of a sweep: which combination, under which seed.
+#[derive(Clone, Copy)]
+struct Job {
+    place: usize,
+    seed: u64,
 }
 
 /// Runs them all and prints the table.
@@ -65,23 +78,24 @@ pub fn run(arguments: Arguments) -> Ended {
     let base = options.with_scenario(arguments.scenario.as_deref())?;
     let combinations = vary::combinations(&arguments.vary, &base);
     let seeds: Vec<u64> = arguments.seeds.iter().collect();
-    let jobs: Vec<(usize, u64)> = (0..combinations.len())
-        .flat_map(|place| seeds.iter().map(move |seed| (place, *seed)))
+    let jobs: Vec<Job> = (0..combinations.len())
+        .flat_map(|place| seeds.iter().map(move |&seed| Job { place, seed }))
         .collect();
+    let kept = Kept::beside(arguments.json.as_deref(), arguments.resume)?;
     let progress = ProgressBar::new(jobs.len() as u64);
     let style = "{bar:30} run {pos}/{len}  {elapsed} gone, {eta} left";
     progress.set_style(ProgressStyle::with_template(style)?);
     progress.tick();
-    let runs = parallel::map(&jobs, |&(place, seed)| {
-        let (names, options) = &combinations[place];
-        let steps = ProgressBar::hidden();
-        let run = run::run(options, seed, None, false, &steps);
+    let runs = parallel::map(&jobs, |job| {
+        let (names, options) = &combinations[job.place];
+        let line = line(*job, names, options, &kept);
         progress.inc(1);
-        let run = run.map_err(|problem| format!("{}: {problem}", names.join(", ")))?;
-        Ok((place, Line::of(names, &run)))
+        let line = line.map_err(|problem| format!("{}: {problem}", names.join(", ")))?;
+        Ok(line.map(|line| (job.place, line)))
     });
     progress.finish_and_clear();
-    let runs: Vec<(usize, Line)> = runs.into_iter().collect::<Result<_, String>>()?;
+    let runs: Vec<Option<(usize, Line)>> = runs.into_iter().collect::<Result<_, String>>()?;
+    let runs: Vec<(usize, Line)> = runs.into_iter().flatten().collect();
     let lines: Vec<Line> = (0..combinations.len())
         .filter_map(|place| {
             let same = runs.iter().filter(|(of, _)| *of == place);
@@ -94,9 +108,38 @@ pub fn run(arguments: Arguments) -> Ended {
     if let Some(path) = &arguments.json {
         json::write(path, &lines)?;
     }
-    if interrupt::asked() {
-        eprintln!("ended early; the table holds what was done");
-        return Ok(ExitCode::from(interrupt::EXIT_STATUS));
+    if runs.len() == jobs.len() {
+        // Only now is nothing lost without them.
+        kept.clear(&jobs)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    let (done, all) = (runs.len(), jobs.len());
+    let further = match kept.anything() {
+        true => "the same command with --resume goes on",
+        false => "with --json, --resume could go on",
+    };
+    eprintln!(
+        "ended early; the table holds the {done} of {all} runs that were finished; {further}"
+    );
+    Ok(ExitCode::from(interrupt::EXIT_STATUS))
+}
+
+/// What a run came to, from what is kept of it if that is there; nothing if it was ended early.
+fn line(
+    job: Job,
+    names: &[String],
+    options: &Options,
+    kept: &Kept,
+) -> Result<Option<Line>, Box<dyn Error>> {
+    if let Some(line) = kept.line(job, options)? {
+        return Ok(Some(line));
+    }
+    let (state, steps) = (kept.state(job), ProgressBar::hidden());
+    let run = run::run(options, job.seed, state.as_deref(), kept.resumes(), &steps)?;
+    if !run.outcome.finished {
+        return Ok(None);
+    }
+    let line = Line::of(names, &run);
+    kept.keep(job, options, &line)?;
+    Ok(Some(line))
 }
