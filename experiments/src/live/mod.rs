@@ -5,7 +5,7 @@ use crate::{
     learn::{options::Options, plan, stage::Stage},
 };
 use clap::Args;
-use hamlet_gossip_learning::peer::Terms;
+use hamlet_gossip_learning::peer::{MAX_LINKS, Terms};
 use hamlet_simulator::{
     Parameters,
     learning::{Learning, Progress, Settings},
@@ -50,6 +50,10 @@ pub struct Arguments {
     /// The share of the peers that change clusters with each epoch
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     moving: f64,
+    /// Peers that a peer is to reach over links that close triangles; who reaches fewer tries local models of its
+    /// other links if they fit its own rows [0 to 1024; 0 lets nobody]
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    reach: usize,
     /// The share of messages that are lost
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     loss: f64,
@@ -67,6 +71,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         if !(0.0..=1.0).contains(&share) {
             return Err(format!("--{name} {share}: a share is from 0 to 1").into());
         }
+    }
+    if arguments.reach > MAX_LINKS {
+        let reach = arguments.reach;
+        return Err(format!("--reach {reach}: a peer counts up to {MAX_LINKS} peers").into());
     }
     if arguments.epoch_seconds == 0 {
         return Err("--epoch-seconds 0: an epoch lasts a second at least".into());
@@ -105,6 +113,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             rows_most: rows.max().unwrap_or(1) as u32,
             rows_least: 1,
             triangles_least: usize::from(parameters.g_min) / 2,
+            reach: arguments.reach,
         },
     };
     let quiet = arguments.json.as_deref() == Some(Path::new("-"));

@@ -26,6 +26,7 @@ fn world(seed: u64) -> Learning {
         rows_most: 10,
         rows_least: 1,
         triangles_least: 2,
+        reach: 0,
     };
     let settings = Settings {
         seed,

@@ -15,8 +15,21 @@
 //! - **P3** In a round before which its links have changed, and in every eighth, as names may be lost, a
 //!   peer names its links to its links. So the gate follows a network whose clusters change, at the cost of
 //!   one list a link and change, however many links change at once.
-//! - **P4** A peer with fewer rows than the task's minimum merges and passes models on but does not
+//! - **P4** With its links a peer names the peers that it reaches over links with support, itself and through
+//!   them. Who reaches fewer than the task's `reach` takes local models over its other links as well, if
+//!   they fit its own rows no worse than its own local model does, as in the arena
+//!   ([`Sampling::Triangles`](crate::sampler::Sampling::Triangles)): where communities consist of small
+//!   cliques, nothing else ties them together. A liar can name peers that are not there, and so close the
+//!   gate for its neighbours, but not open it.
+//! - **P5** A peer with fewer rows than the task's minimum merges and passes models on but does not
 //!   learn: one step on one row reveals that row (see [`crate::privacy`]).
+
+mod links;
+
+#[cfg(test)]
+mod tests;
+
+pub use links::MAX_LINKS;
 
 use crate::{
     Rows,
@@ -25,15 +38,13 @@ use crate::{
     protocol::{Arriving, Limits, Refusal, Rule, Slot, receive},
     random,
 };
+use links::Links;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// A peer's name: the network's own, as a number.
 pub type PeerName = u64;
-
-/// The most links of a peer; what a message names beyond it is cut off.
-pub const MAX_LINKS: usize = 1024;
 
 /// Every so many rounds a peer names its links though they have not changed.
 const NAMED_EVERY: u32 = 8;
@@ -53,6 +64,9 @@ pub struct Terms {
     pub rows_least: u32,
     /// The triangles that a link needs for local models.
     pub triangles_least: usize,
+    /// The peers that a peer is to reach over such links; who reaches fewer tries local models of its other links
+    /// (P4). 0 lets nobody do so; at most [`MAX_LINKS`].
+    pub reach: usize,
 }
 
 /// What peers tell each other.
@@ -67,8 +81,13 @@ pub enum Message {
         /// Its parameters.
         weights: Vec<f32>,
     },
-    /// The sender's links, ascending.
-    Links(Vec<PeerName>),
+    /// What the sender is linked to.
+    Links {
+        /// Its links, ascending.
+        links: Vec<PeerName>,
+        /// Peers that it reaches over links with support, and over how many.
+        reached: Vec<(PeerName, u8)>,
+    },
 }
 
 /// One of a peer's two models with what the rule keeps beside it.
@@ -87,10 +106,7 @@ pub struct GossipPeer {
     rows: Rows,
     local: Memory,
     global: Memory,
-    /// Each link with the links that it named, ascending.
-    links: BTreeMap<PeerName, Vec<PeerName>>,
-    /// Whether the links have changed since they were named.
-    relinked: bool,
+    links: Links,
     round: u32,
     spare: Vec<f32>,
     rng: ChaCha8Rng,
@@ -112,8 +128,7 @@ impl GossipPeer {
             rows,
             local: memory.clone(),
             global: memory,
-            links: BTreeMap::new(),
-            relinked: false,
+            links: Links::new(terms.triangles_least, terms.reach),
             round: 0,
             spare: start,
             rng: random::stream(seed, 1),
@@ -124,25 +139,26 @@ impl GossipPeer {
 
     /// Takes the peer's links as they are now.
     pub fn link(&mut self, links: impl IntoIterator<Item = PeerName>) {
-        let mut old = std::mem::take(&mut self.links);
-        let links = links.into_iter().take(MAX_LINKS);
-        self.links = links
-            .map(|link| (link, old.remove(&link).unwrap_or_default()))
-            .collect();
-        self.relinked = true;
+        self.links.replace(links.into_iter());
     }
 
     /// The round's timer: names the links where that is due (P3), and sends the local model over a link with
-    /// support and the global one over any.
+    /// support, or over any where these lead to few peers (P4), and the global one over any.
     pub fn round(&mut self) {
         self.round = self.round.saturating_add(1);
-        let linked: Vec<PeerName> = self.links.keys().copied().collect();
-        if std::mem::take(&mut self.relinked) || self.round.is_multiple_of(NAMED_EVERY) {
-            let list = |link: &PeerName| (*link, Message::Links(linked.clone()));
+        let linked: Vec<PeerName> = self.links.names().collect();
+        self.links.count();
+        if self.links.take_news() || self.round.is_multiple_of(NAMED_EVERY) {
+            let message = self.links.tell();
+            let list = |link: &PeerName| (*link, message.clone());
             self.outbox.extend(linked.iter().map(list));
         }
-        let supported: Vec<PeerName> = self.supported().collect();
-        let to = one(&supported, &mut self.rng);
+        let to = if self.links.tries() {
+            one(&linked, &mut self.rng)
+        } else {
+            let supported: Vec<PeerName> = self.supported().collect();
+            one(&supported, &mut self.rng)
+        };
         self.send(to, Kind::Local);
         let to = one(&linked, &mut self.rng);
         self.send(to, Kind::Global);
@@ -155,12 +171,8 @@ impl GossipPeer {
     /// without support are dropped in silence: links change while messages travel.
     pub fn receive(&mut self, from: PeerName, message: Message) -> Result<(), Refusal> {
         match message {
-            Message::Links(mut named) => {
-                named.truncate(MAX_LINKS);
-                named.sort_unstable();
-                if let Some(known) = self.links.get_mut(&from) {
-                    *known = named;
-                }
+            Message::Links { links, reached } => {
+                self.links.hear(from, links, reached);
                 Ok(())
             }
             Message::Model { kind, age, weights } => {
@@ -172,7 +184,11 @@ impl GossipPeer {
                     .saturating_mul(crate::arena::HOPS_PER_ROUND);
                 let oldest = hops.saturating_mul(self.terms.rows_most);
                 self.terms.limits.admit(&weights, age, expected, oldest)?;
-                if self.links.contains_key(&from) && (kind == Kind::Global || self.supports(from)) {
+                let takes = match kind {
+                    Kind::Global => self.links.contains(from),
+                    Kind::Local => self.supports(from) || self.tries(from, &weights),
+                };
+                if takes {
                     self.learn(kind, &weights, age);
                 }
                 Ok(())
@@ -197,17 +213,26 @@ impl GossipPeer {
 
     /// Whether the link to `peer` closes enough triangles for local models (P2).
     pub fn supports(&self, peer: PeerName) -> bool {
-        let least = self.terms.triangles_least;
-        let links = self.links.iter();
-        let witnesses = links
-            .filter(|(witness, named)| **witness != peer && named.binary_search(&peer).is_ok());
-        self.links.contains_key(&peer) && witnesses.take(least).count() == least
+        self.links.supports(peer)
     }
 
     /// The links that close enough triangles for local models, ascending.
     pub fn supported(&self) -> impl Iterator<Item = PeerName> {
-        let links = self.links.keys().copied();
-        links.filter(|link| self.supports(*link))
+        self.links.names().filter(|link| self.supports(*link))
+    }
+
+    /// Whether a local model of a link without support is taken (P4). Without rows nothing tells.
+    fn tries(&self, from: PeerName, weights: &[f32]) -> bool {
+        let loss = |weights: &[f32]| -> f32 {
+            let rows = 0..self.rows.len();
+            let of =
+                |row| (self.terms.learner).loss(weights, self.rows.row(row), self.rows.label(row));
+            rows.map(of).sum()
+        };
+        self.links.contains(from)
+            && self.links.tries()
+            && !self.rows.is_empty()
+            && loss(weights) <= loss(&self.local.newest)
     }
 
     fn send(&mut self, to: Option<PeerName>, kind: Kind) {
@@ -243,7 +268,7 @@ impl GossipPeer {
             age,
             part: (0, 1),
         };
-        // P4
+        // P5
         let learns = rows.len() >= terms.rows_least as usize;
         let taken = if learns {
             rows.len().min(terms.rows_most as usize)
@@ -271,131 +296,4 @@ impl GossipPeer {
 fn one(of: &[PeerName], rng: &mut ChaCha8Rng) -> Option<PeerName> {
     let place = random::below(rng, of.len());
     of.get(place).copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        Row, Task,
-        model::{Loss, Step},
-        protocol::{Merging, Partner, Walk, Weighting},
-    };
-
-    fn terms() -> Terms {
-        let step = Step::Capped {
-            most: 0.1,
-            least: 0.05,
-        };
-        let merging = Merging {
-            partner: Partner::LastReceived,
-            weighting: Weighting::Mean,
-        };
-        Terms {
-            learner: Learner::linear(Loss::Squared, 0.0, step, 1, Task::Regression),
-            rule: Rule {
-                walk: Walk::MergeUpdate,
-                merging,
-            },
-            limits: Limits {
-                norm_max: 1e3,
-                age_slack: 64,
-            },
-            rows_most: 8,
-            rows_least: 1,
-            triangles_least: 1,
-        }
-    }
-
-    /// Peers 0 to 19 hold the label 0, peers 20 to 39 the label 10.
-    fn peers() -> Vec<GossipPeer> {
-        let label = |peer: u64| if peer < 20 { 0.0 } else { 10.0 };
-        let made = (0..40).map(|peer| {
-            let mut rows = Rows::dense(1);
-            rows.push(Row::Dense(&[1.0]), label(peer));
-            GossipPeer::new(terms(), rows, peer)
-        });
-        made.collect()
-    }
-
-    /// Circles of near neighbours in each half, `shift` apart in it, and a link from each peer across.
-    fn links(peer: u64, shift: u64) -> Vec<u64> {
-        let (half, place) = (peer / 20 * 20, peer % 20);
-        let near = [1, 2, 18, 19].map(|step| half + (place + step * shift) % 20);
-        near.into_iter().chain([(peer + 20) % 40]).collect()
-    }
-
-    fn run(peers: &mut [GossipPeer], rounds: u32) {
-        for _ in 0..rounds {
-            for peer in 0..peers.len() {
-                peers[peer].round();
-                deliver(peers);
-            }
-        }
-    }
-
-    fn deliver(peers: &mut [GossipPeer]) {
-        for from in 0..peers.len() {
-            while let Some((to, message)) = peers[from].poll() {
-                peers[to as usize].receive(from as u64, message).unwrap();
-            }
-        }
-    }
-
-    #[test]
-    fn local_models_stay_in_their_community_and_global_ones_meet_while_links_change() {
-        let mut peers = peers();
-        for shift in [1, 3, 7] {
-            for (name, peer) in (0u64..).zip(&mut peers) {
-                peer.link(links(name, shift));
-            }
-            deliver(&mut peers);
-            run(&mut peers, 60);
-            for (name, peer) in (0u64..).zip(&peers) {
-                assert!(
-                    !peer.supports((name + 20) % 40),
-                    "peer {name}, shift {shift}"
-                );
-            }
-        }
-        for (name, peer) in peers.iter().enumerate() {
-            let own = if name < 20 { 0.0 } else { 10.0 };
-            assert!(
-                (peer.model(Kind::Local).0[0] - own).abs() < 0.1,
-                "peer {name}"
-            );
-            assert!(
-                (peer.model(Kind::Global).0[0] - 5.0).abs() < 2.5,
-                "peer {name}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_liar_cannot_vouch_for_itself() {
-        let mut peer = GossipPeer::new(terms(), Rows::dense(1), 1);
-        peer.link([2, 3, 9]);
-        peer.receive(9, Message::Links(vec![1, 2, 3, 9])).unwrap();
-        assert!(!peer.supports(9));
-        // But it does vouch for 2 and 3, which is all that it can do.
-        assert!(peer.supports(2) && peer.supports(3));
-        peer.receive(2, Message::Links(vec![9])).unwrap();
-        assert!(peer.supports(9));
-    }
-
-    #[test]
-    fn models_that_do_not_fit_and_models_of_strangers_change_nothing() {
-        let mut peer = GossipPeer::new(terms(), Rows::dense(1), 1);
-        peer.link([2]);
-        let model = |weights, age| Message::Model {
-            kind: Kind::Global,
-            age,
-            weights,
-        };
-        assert!(peer.receive(2, model(vec![f32::NAN], 1)).is_err());
-        assert!(peer.receive(2, model(vec![1.0, 2.0], 1)).is_err());
-        assert!(peer.receive(2, model(vec![1.0], u32::MAX)).is_err());
-        assert_eq!(peer.receive(7, model(vec![1.0], 1)), Ok(()));
-        assert_eq!(peer.model(Kind::Global), (&[0.0f32][..], 0));
-    }
 }
