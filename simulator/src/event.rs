@@ -44,6 +44,8 @@ pub enum Event {
         /// Which one, counted from zero.
         number: u32,
     },
+    /// The peer learns of the next epoch.
+    Epoch,
     /// What the source wrote to disk is on it.
     Written,
     /// The peer leaves or crashes.
@@ -91,6 +93,7 @@ impl Event {
             Event::Returns { number } => (9, [u64::from(*number), 0]),
             Event::Written => (10, [0; 2]),
             Event::Probes => (11, [0; 2]),
+            Event::Epoch => (12, [0; 2]),
         }
     }
 }

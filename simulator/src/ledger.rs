@@ -4,7 +4,9 @@ use crate::settings::Settings;
 use hamlet_overlay::{
     io::Class,
     time::{Duration, Time},
+    view::StreamNumber,
 };
+use std::collections::BTreeMap;
 
 /// What one peer handed to the transport, in bytes, by class.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,6 +99,7 @@ pub struct Ledger {
     segments: Vec<Arrivals>,
     connected: u64,
     left: u64,
+    stopped: BTreeMap<(StreamNumber, u32), Time>,
 }
 
 impl Ledger {
@@ -107,6 +110,7 @@ impl Ledger {
             segments: Vec::new(),
             connected: 0,
             left: 0,
+            stopped: BTreeMap::new(),
         }
     }
 
@@ -125,7 +129,12 @@ impl Ledger {
         self.left += 1;
     }
 
-    /// The source published the next segment.
+    /// A peer ended a stream for good. Only the first time counts.
+    pub fn stopped(&mut self, peer: usize, stream: StreamNumber, now: Time) {
+        self.stopped.entry((stream, peer as u32)).or_insert(now);
+    }
+
+    /// A source published its next segment.
     pub fn published(&mut self) {
         self.segments.push(Arrivals::default());
     }
@@ -160,6 +169,7 @@ impl Ledger {
     pub fn add(&mut self, other: &Ledger) {
         self.connected += other.connected;
         self.left += other.left;
+        self.stopped.extend(&other.stopped);
         for (sent, other) in self.sent.iter_mut().zip(&other.sent) {
             for (bytes, more) in sent.0.iter_mut().zip(other.0) {
                 *bytes += more;
@@ -186,6 +196,11 @@ impl Ledger {
     /// Ends of links that came up since the first segment was cut.
     pub fn connections_made(&self) -> u64 {
         self.connected
+    }
+
+    /// Who ended which stream for good, and when.
+    pub fn by_stopped(&self) -> &BTreeMap<(StreamNumber, u32), Time> {
+        &self.stopped
     }
 
     /// How often a peer left.

@@ -46,6 +46,8 @@ pub enum Purpose {
     Torture,
     /// What a hunt for the worst adversaries tries.
     Hunt,
+    /// Who is moved where, and when who learns of it.
+    Moves,
 }
 
 /// The random numbers of one world that serve one purpose.

@@ -1,15 +1,17 @@
 //! What is true in a world, as nobody in it can know it: the oracle of invariants and figures.
 
-use crate::{directory::Directory, settings::Settings, span::Stretch};
+use crate::{
+    directory::Directory, membership::Membership, moves::Epoch, settings::Settings, span::Stretch,
+};
 use bytes::Bytes;
 use hamlet_overlay::{
     genesis::Network,
     hash::Hash,
     io::Segment,
     time::Time,
-    view::{Cluster, SegmentNumber},
+    view::{SegmentNumber, StreamNumber},
 };
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 /// What is true in a world.
 pub struct Scene {
@@ -19,24 +21,37 @@ pub struct Scene {
     pub directory: Directory,
     /// Per peer, whether it is Byzantine.
     pub byzantine: Vec<bool>,
-    /// The peer that publishes.
-    pub source: usize,
+    /// The peers that publish, in the order of their streams.
+    pub sources: Vec<usize>,
     /// What rotates shards over slots.
     pub rotation_beacon: Hash,
-    /// Per peer, the number of its cluster.
-    clusters: Vec<usize>,
-    /// Per cluster, the numbers of those next to it.
-    neighbours: Vec<Vec<u64>>,
+    /// Who is in which cluster, epoch by epoch; never empty.
+    pub(crate) epochs: Vec<Epoch>,
     /// Per peer, when it is away.
     pub(crate) absences: Vec<Vec<Stretch>>,
-    /// In ascending order of their numbers, which are those at the same places.
+    /// Per stream, whether its source may be proved to contradict itself.
+    pub(crate) may_contradict: Vec<bool>,
+    /// In the order in which they were published.
     published: Vec<Published>,
-    numbers: Vec<SegmentNumber>,
+    /// Per stream, the places of its segments among these.
+    places: Vec<BTreeMap<SegmentNumber, usize>>,
 }
 
 /// A segment that the source cut.
 pub struct Published {
+    /// The stream.
+    pub stream: StreamNumber,
     /// When it was cut.
+    pub at: Time,
+    /// What the source said first.
+    pub first: Version,
+    /// What else it said under the same number.
+    pub others: Vec<Version>,
+}
+
+/// One thing that a source said under a number.
+pub struct Version {
+    /// When.
     pub at: Time,
     /// What is in it.
     pub payload: Bytes,
@@ -48,8 +63,26 @@ pub struct Published {
 
 impl Published {
     /// A segment that the source has just cut.
-    pub fn new(at: Time, payload: Bytes, random_access: bool) -> Published {
+    pub fn new(stream: StreamNumber, at: Time, payload: Bytes, random_access: bool) -> Published {
         Published {
+            stream,
+            at,
+            first: Version::new(at, payload, random_access),
+            others: Vec::new(),
+        }
+    }
+
+    /// The version that was handed out, if it is one.
+    pub fn version(&self, segment: &Segment) -> Option<&Version> {
+        let all = || std::iter::once(&self.first).chain(&self.others);
+        all().find(|version| version.has_content(segment))
+    }
+}
+
+impl Version {
+    /// Something that a source has just said.
+    pub fn new(at: Time, payload: Bytes, random_access: bool) -> Version {
+        Version {
             at,
             payload,
             random_access,
@@ -84,55 +117,50 @@ impl Published {
 
 impl Scene {
     /// The scene of a network in which nothing was published yet.
-    pub fn new(
+    pub(crate) fn new(
         network: Network,
         directory: Directory,
         byzantine: Vec<bool>,
-        source: usize,
+        sources: Vec<usize>,
         rotation_beacon: Hash,
+        epochs: Vec<Epoch>,
     ) -> Scene {
         let peers = directory.len();
-        let mut clusters = vec![0; peers];
-        for (number, cluster) in network.clusters().iter().enumerate() {
-            for &member in cluster.members() {
-                if let Some(index) = directory.index(member) {
-                    clusters[index] = number;
-                }
-            }
-        }
-        let neighbours = (0..network.clusters().len())
-            .map(|number| {
-                let around = network.neighbours(number);
-                around.into_iter().map(|cluster| cluster.id).collect()
-            })
-            .collect();
         Scene {
             network,
             directory,
             byzantine,
-            source,
+            may_contradict: vec![false; sources.len()],
+            places: vec![BTreeMap::new(); sources.len()],
+            sources,
             rotation_beacon,
-            clusters,
-            neighbours,
+            epochs,
             absences: vec![Vec::new(); peers],
             published: Vec::new(),
-            numbers: Vec::new(),
         }
     }
 
-    /// The cluster of a peer.
-    pub fn cluster(&self, peer: usize) -> &Cluster {
-        &self.network.clusters()[self.clusters[peer]]
+    /// Who is in which cluster where a segment is concerned.
+    pub(crate) fn governing(&self, stream: StreamNumber, segment: SegmentNumber) -> &Membership {
+        let mut epochs = self.epochs.iter().skip(1).rev();
+        let later = epochs.find(|epoch| epoch.governs(stream, segment));
+        &later.unwrap_or(&self.epochs[0]).membership
     }
 
-    /// Whether two clusters follow one another on a cycle.
-    pub fn are_neighbours(&self, one: u64, other: u64) -> bool {
-        self.neighbours[one as usize].binary_search(&other).is_ok()
+    /// Who is in which cluster in the end.
+    pub(crate) fn last_membership(&self) -> &Membership {
+        &self.epochs[self.epochs.len() - 1].membership
     }
 
-    /// Whether a peer follows the protocol and watches the stream of another.
-    pub fn is_honest_receiver(&self, peer: usize) -> bool {
-        !self.byzantine[peer] && peer != self.source
+    /// The stream that a peer publishes, if it does.
+    pub fn stream_of(&self, peer: usize) -> Option<StreamNumber> {
+        let place = self.sources.iter().position(|&source| source == peer)?;
+        Some(place as StreamNumber)
+    }
+
+    /// Whether a peer follows the protocol, and the stream is that of another.
+    pub fn is_honest_receiver(&self, peer: usize, stream: StreamNumber) -> bool {
+        !self.byzantine[peer] && self.sources.get(usize::from(stream)) != Some(&peer)
     }
 
     /// How many honest peers there are.
@@ -155,29 +183,41 @@ impl Scene {
         absences.all(|away| away.to <= from || to < away.from)
     }
 
-    /// Notes the next segment that the source published.
-    pub fn publish(&mut self, number: SegmentNumber, segment: Published) {
-        self.numbers.push(number);
-        self.published.push(segment);
+    /// Notes a segment that a source published. Gives false if it had published another under this number.
+    pub fn publish(&mut self, number: SegmentNumber, segment: Published) -> bool {
+        let places = &mut self.places[usize::from(segment.stream)];
+        let place = *places.entry(number).or_insert(self.published.len());
+        match self.published.get_mut(place) {
+            Some(known) => {
+                known.others.push(segment.first);
+                known.others.extend(segment.others);
+                false
+            }
+            None => {
+                self.published.push(segment);
+                true
+            }
+        }
     }
 
-    /// The number of the newest segment published; 0 before there is any.
-    pub fn newest(&self) -> SegmentNumber {
-        self.numbers.last().copied().unwrap_or(0)
+    /// The number of the newest segment of a stream; 0 before there is any.
+    pub fn newest(&self, stream: StreamNumber) -> SegmentNumber {
+        let places = self.places.get(usize::from(stream));
+        let newest = places.and_then(BTreeMap::last_key_value);
+        newest.map_or(0, |(&number, _)| number)
     }
 
     /// A segment that was published, and the how many-eth of all it is, from 0.
-    pub fn published(&self, number: SegmentNumber) -> Option<(usize, &Published)> {
-        // Numbers are left out only where a source crashed.
-        let guess = usize::try_from(number).ok()?;
-        let place = match self.numbers.get(guess) {
-            Some(&there) if there == number => guess,
-            _ => self.numbers.binary_search(&number).ok()?,
-        };
+    pub fn published(
+        &self,
+        stream: StreamNumber,
+        number: SegmentNumber,
+    ) -> Option<(usize, &Published)> {
+        let &place = self.places.get(usize::from(stream))?.get(&number)?;
         Some((place, &self.published[place]))
     }
 
-    /// All segments published, in the order of their numbers.
+    /// All segments published, in the order in which they were.
     pub fn all_published(&self) -> &[Published] {
         &self.published
     }

@@ -4,9 +4,15 @@ use crate::{
     behaviour::Conduct,
     churn::Churn,
     machines::MachineFault,
+    moves::{self, Move},
+    publisher::SourceSettings,
+    targets::Targets,
     wrong::{self, Wrong, field},
 };
-use hamlet_overlay::genesis::{GenesisError, Parameters};
+use hamlet_overlay::{
+    genesis::{GenesisError, Parameters},
+    time::Time,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -21,10 +27,14 @@ pub struct Settings {
     pub peers: usize,
     /// The parameters of their network.
     pub parameters: Parameters,
-    /// The rate of the stream, in bits per second.
+    /// How many streams there are, each of a source of its own.
+    pub streams: usize,
+    /// The rate of each stream, in bits per second.
     pub bits_per_s: u64,
-    /// For how long the source publishes.
+    /// For how long the sources publish.
     pub publishing: Duration,
+    /// What the source of the first stream does.
+    pub source: SourceSettings,
     /// The Byzantine peers.
     pub adversaries: Vec<Adversaries>,
     /// How statements are signed.
@@ -35,6 +45,8 @@ pub struct Settings {
     pub churn: Churn,
     /// What is wrong with the peers' machines.
     pub machines: Vec<MachineFault>,
+    /// Who is moved to another cluster.
+    pub moves: Vec<Move>,
     /// Whether every peer computes everything itself. If not, equal computations over the same shards are
     /// done [once for all](crate::memo); nothing else changes.
     pub verify_all: bool,
@@ -47,8 +59,11 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adversaries {
-    /// Their share of all peers, drawn among all but the source.
+    /// Their share of all peers, drawn among all but sources.
     pub share: f64,
+    /// The share is of these instead, and they are drawn among these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub among: Option<Targets>,
     /// What they do.
     pub behavior: Conduct,
     /// From when on, in seconds from the first segment. Before that they follow the protocol.
@@ -64,14 +79,18 @@ impl Adversaries {
     pub fn new(share: f64, behavior: Conduct) -> Adversaries {
         Adversaries {
             share,
+            among: None,
             behavior,
             from_s: 0.0,
             until_s: None,
         }
     }
 
-    fn check(&self, at: &str) -> Result<(), Wrong> {
+    fn check(&self, at: &str, peers: usize) -> Result<(), Wrong> {
         wrong::share(field(at, "share"), self.share)?;
+        if let Some(among) = &self.among {
+            among.check(&field(at, "among"), peers)?;
+        }
         wrong::within(field(at, "from_s"), self.from_s, 0.0, DAY_S)?;
         match self.until_s {
             Some(until_s) => wrong::within(field(at, "until_s"), until_s, self.from_s, DAY_S),
@@ -129,20 +148,29 @@ impl Settings {
                 h: 2,
                 ..Parameters::for_peers(peers)
             },
+            streams: 1,
             bits_per_s: 1_000_000,
             publishing,
+            source: SourceSettings::default(),
             adversaries: Vec::new(),
             signatures: Signatures::for_peers(peers),
             links: LinkSettings::default(),
             churn: Churn::default(),
             machines: Vec::new(),
+            moves: Vec::new(),
             verify_all: false,
             #[cfg(feature = "ablation")]
             without: None,
         }
     }
 
-    /// How many segments the source cuts.
+    /// When a stream's first segment is cut: streams take turns within the time of a segment.
+    pub(crate) fn first_cut(&self, stream: usize) -> Time {
+        let turn = self.parameters.segment() * stream as u32 / self.streams.max(1) as u32;
+        Time::ZERO + Settings::WARM_UP + turn
+    }
+
+    /// How many segments a source cuts.
     pub fn segments(&self) -> u64 {
         (self.publishing.as_micros() / self.parameters.segment().as_micros()) as u64
     }
@@ -153,20 +181,22 @@ impl Settings {
         (bits / 8) as usize
     }
 
-    /// The share of Byzantine peers.
+    /// The share of Byzantine peers that are drawn among all.
     pub fn byzantine(&self) -> f64 {
-        self.adversaries.iter().map(|some| some.share).sum()
+        self.byzantine_share(self.adversaries.len())
     }
 
-    /// How many peers the first so many kinds of [`Settings::adversaries`] are together.
+    fn byzantine_share(&self, kinds: usize) -> f64 {
+        let first = self.adversaries.iter().take(kinds);
+        let among_all = first.filter(|some| some.among.is_none());
+        among_all.map(|some| some.share).sum()
+    }
+
+    /// How many peers those of the first so many kinds of [`Settings::adversaries`] are together that are drawn
+    /// among all.
     pub(crate) fn byzantine_peers(&self, kinds: usize) -> usize {
-        let others = self.peers.saturating_sub(1);
-        let share: f64 = self
-            .adversaries
-            .iter()
-            .take(kinds)
-            .map(|some| some.share)
-            .sum();
+        let others = self.peers.saturating_sub(self.streams);
+        let share = self.byzantine_share(kinds);
         ((self.peers as f64 * share).round() as usize).min(others)
     }
 }
@@ -206,8 +236,20 @@ impl Settings {
         if self.peers < 2 {
             return Err(SettingsError::TooFewPeers);
         }
+        if !(1..=self.peers).contains(&self.streams) {
+            return Err(Wrong::new(
+                "streams",
+                format!(
+                    "there may be 1 to {}, each of a peer of its own",
+                    self.peers
+                ),
+            )
+            .into());
+        }
+        self.source.check("source")?;
+        moves::check(self)?;
         for (number, some) in self.adversaries.iter().enumerate() {
-            some.check(&format!("adversaries[{number}]"))?;
+            some.check(&format!("adversaries[{number}]"), self.peers)?;
         }
         for (what, share) in [(
             "the share of Byzantine peers, of all kinds together,",

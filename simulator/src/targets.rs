@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
-    /// All, the source too.
+    /// All, sources too.
     All,
-    /// The source.
+    /// The sources of all streams.
     Source,
-    /// The members of the source's cluster without the source.
+    /// The members of the cluster of the first stream's source, without sources.
     SourceCluster,
-    /// A share of the peers without the source.
+    /// A share of the peers without sources.
     Share(f64),
-    /// So many of the peers without the source.
+    /// So many of the peers without sources.
     Count(usize),
-    /// All members of so many clusters, among which the source's is not.
+    /// All members of so many clusters, among which the first source's is not.
     Clusters(usize),
     /// The peers with these indices: peers are numbered from 0 in the order of their keys.
     Peers(Vec<u32>),
@@ -32,8 +32,8 @@ pub enum Targets {
 pub struct Cast {
     /// The number from which all randomness is derived.
     pub seed: u64,
-    /// The peer that publishes.
-    pub source: usize,
+    /// The peers that publish, in the order of their streams.
+    pub sources: Vec<usize>,
     /// Per peer, the number of its cluster.
     pub clusters: Vec<usize>,
 }
@@ -74,19 +74,25 @@ impl Targets {
         let dice = Randomness::new(cast.seed, Purpose::Targets);
         let mut struck = vec![false; peers];
         let mut take = |count: usize| {
-            let mut order: Vec<usize> = (0..peers).filter(|&peer| peer != cast.source).collect();
+            let mut order: Vec<usize> = (0..peers)
+                .filter(|peer| !cast.sources.contains(peer))
+                .collect();
             order.sort_unstable_by_key(|&peer| (dice.at([fault, peer as u64]), peer));
             for &peer in order.iter().take(count) {
                 struck[peer] = true;
             }
         };
-        let home = cast.clusters.get(cast.source).copied().unwrap_or_default();
+        let first = cast.sources.first().copied().unwrap_or_default();
+        let home = cast.clusters.get(first).copied().unwrap_or_default();
         match self {
             Targets::All => struck.fill(true),
-            Targets::Source => struck[cast.source] = true,
+            Targets::Source => cast
+                .sources
+                .iter()
+                .for_each(|&source| struck[source] = true),
             Targets::SourceCluster => {
                 for (peer, struck) in struck.iter_mut().enumerate() {
-                    *struck = cast.clusters[peer] == home && peer != cast.source;
+                    *struck = cast.clusters[peer] == home && !cast.sources.contains(&peer);
                 }
             }
             Targets::Share(share) => take((peers as f64 * share).round() as usize),
@@ -115,7 +121,7 @@ mod tests {
     fn cast() -> Cast {
         Cast {
             seed: 3,
-            source: 5,
+            sources: vec![5],
             clusters: (0..40).map(|peer| peer / 10).collect(),
         }
     }

@@ -116,6 +116,7 @@ impl Game {
         });
         let from_s = self.one_of(&[0.0, 0.0, 0.0, 2.0, 4.0]);
         Adversaries {
+            among: None,
             share: (1 + self.below(4)) as f64,
             behavior: Conduct { kinds, rhythm },
             from_s,

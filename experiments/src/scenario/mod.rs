@@ -16,6 +16,8 @@ use hamlet_simulator::{
     churn::{Churn, Sessions},
     links::LinkSettings,
     machines::MachineFault,
+    moves::Move,
+    publisher::SourceSettings,
     settings::{Adversaries, Signatures},
 };
 use serde::{Deserialize, Serialize};
@@ -27,9 +29,11 @@ use std::time::Duration;
 pub struct Scenario {
     /// Peers, the source and the Byzantine ones included.
     pub peers: usize,
-    /// For how long the source publishes.
+    /// For how long sources publish.
     pub seconds: f64,
-    /// The stream's bit rate.
+    /// How many streams there are, each of a source of its own.
+    pub streams: usize,
+    /// The bit rate of each stream.
     pub rate: Rate,
     /// One seed, or the first and the last.
     pub seeds: Seeds,
@@ -39,12 +43,16 @@ pub struct Scenario {
     pub verify_all: bool,
     /// The parameters of the network.
     pub parameters: Wishes,
+    /// What the source of the first stream does.
+    pub source: SourceSettings,
     /// What links are like.
     pub links: LinkSettings,
     /// Who leaves, and who comes back.
     pub churn: Churn,
     /// What is wrong with the peers' machines.
     pub machines: Vec<MachineFault>,
+    /// Who is moved to another cluster.
+    pub moves: Vec<Move>,
     /// The Byzantine peers.
     pub adversaries: Vec<Adversaries>,
     /// The mechanism that all peers lack, if any.
@@ -95,6 +103,7 @@ impl Default for Scenario {
         Scenario {
             peers: 960,
             seconds: 30.0,
+            streams: 1,
             rate: Rate {
                 bits_per_s: 1_000_000,
             },
@@ -102,9 +111,11 @@ impl Default for Scenario {
             signer: Signer::Auto,
             verify_all: false,
             parameters: Wishes::default(),
+            source: SourceSettings::default(),
             links: LinkSettings::default(),
             churn: Churn::default(),
             machines: Vec::new(),
+            moves: Vec::new(),
             adversaries: Vec::new(),
             #[cfg(feature = "ablation")]
             without: None,
@@ -133,8 +144,10 @@ impl Scenario {
                 segment_ms: wishes.segment_ms.unwrap_or(usual.segment_ms),
                 ..usual
             },
+            streams: self.streams,
             bits_per_s: self.rate.bits_per_s,
             publishing: Duration::from_secs_f64(self.seconds),
+            source: self.source,
             adversaries: self.adversaries.clone(),
             signatures: match self.signer {
                 Signer::Auto => Signatures::for_peers(self.peers),
@@ -144,6 +157,7 @@ impl Scenario {
             links: self.links.clone(),
             churn: self.churn.clone(),
             machines: self.machines.clone(),
+            moves: self.moves.clone(),
             verify_all: self.verify_all,
             #[cfg(feature = "ablation")]
             without: self.without,

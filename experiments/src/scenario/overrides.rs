@@ -10,6 +10,7 @@ use hamlet_simulator::{
     behaviour::{Conduct, Kind},
     churn::Sessions,
     links::{Latency, Loss, Rates},
+    publisher::Publishing,
     settings::Adversaries,
 };
 use std::{error::Error, path::PathBuf, time::Duration};
@@ -32,7 +33,14 @@ pub struct Overrides {
     /// For how long the source publishes; a second to connect goes before and five to arrive follow [default: 30]
     #[arg(long, value_parser = units::seconds, value_name = "SECONDS")]
     seconds: Option<Duration>,
-    /// The stream's bit rate, as 500kbit or 1.5Mbit [default: 1Mbit]
+    /// Streams, each of a source of its own [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    streams: Option<usize>,
+    /// What the source of the first stream does: honest, equivocating, or over-rate[:segments in place of one]
+    /// [default: honest]
+    #[arg(long, value_name = "BEHAVIOR")]
+    source: Option<Publishing>,
+    /// The bit rate of each stream, as 500kbit or 1.5Mbit [default: 1Mbit]
     #[arg(long)]
     rate: Option<Rate>,
     /// The share of Byzantine peers; the source is not one of them [default: 0]
@@ -155,6 +163,8 @@ impl Overrides {
             &self.seconds.map(|time| time.as_secs_f64()),
             &mut scenario.seconds,
         );
+        set(&self.streams, &mut scenario.streams);
+        set(&self.source, &mut scenario.source.behavior);
         set(&self.rate, &mut scenario.rate);
         set(&self.seed.map(Seeds::one), &mut scenario.seeds);
         set(&self.seeds, &mut scenario.seeds);

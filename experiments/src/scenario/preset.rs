@@ -4,7 +4,7 @@ use super::read::Source;
 use std::fmt::Write;
 
 /// Name, what it shows, and the file.
-const PRESETS: [(&str, &str, &str); 7] = [
+const PRESETS: [(&str, &str, &str); 13] = [
     (
         "no-faults",
         "what the network costs when nobody lies",
@@ -29,6 +29,36 @@ const PRESETS: [(&str, &str, &str); 7] = [
         "half-rate",
         "a fifth of the peers upload half the stream's rate",
         include_str!("../../scenarios/half-rate.toml"),
+    ),
+    (
+        "captured-source",
+        "30 % are silent, and so are two thirds of the source's own cluster",
+        include_str!("../../scenarios/captured-source.toml"),
+    ),
+    (
+        "moving-source",
+        "30 % are silent, and the source changes clusters every 4 s",
+        include_str!("../../scenarios/moving-source.toml"),
+    ),
+    (
+        "moving-peers",
+        "30 % are silent, and with every epoch of 4 s a tenth of the peers changes places with others",
+        include_str!("../../scenarios/moving-peers.toml"),
+    ),
+    (
+        "streams",
+        "five streams at once, each of a fifth of the rate, with 30 % silent; --streams 1 or 20 for others",
+        include_str!("../../scenarios/streams.toml"),
+    ),
+    (
+        "lying-source",
+        "a source that tells two stories, and an honest one beside it; --source over-rate for one that sends too much",
+        include_str!("../../scenarios/lying-source.toml"),
+    ),
+    (
+        "lost-disk",
+        "a source whose disk is lost, and which contradicts itself when it starts again",
+        include_str!("../../scenarios/lost-disk.toml"),
     ),
     (
         "scale",
@@ -63,7 +93,7 @@ pub fn list() -> String {
         .iter()
         .fold(String::new(), |mut all, (name, shows, _)| {
             // Writing into a text never fails.
-            let _ = writeln!(all, "  {name:<14}{shows}");
+            let _ = writeln!(all, "  {name:<17}{shows}");
             all
         })
 }

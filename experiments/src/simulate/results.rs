@@ -39,6 +39,8 @@ fn higher_is_worse(figure: &str) -> Option<bool> {
         | "control_bytes_per_peer_per_s"
         | "handshakes_per_peer_per_min"
         | "captured_cluster_share"
+        | "honest_called_silent_ratio"
+        | "stopped_after_ms"
         | "source_upload_ratio"
         | "live_ratio"
         | "digest_ratio"

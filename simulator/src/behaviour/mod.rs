@@ -6,6 +6,7 @@
 
 mod beg;
 mod conduct;
+mod equivocate;
 mod flood;
 mod heard;
 mod late;
@@ -21,6 +22,7 @@ mod withhold;
 
 pub use beg::Beg;
 pub use conduct::{Conduct, Kind, ParseConductError};
+pub use equivocate::{Equivocate, contradiction};
 pub use flood::Flood;
 pub use late::Late;
 pub use mind::Mind;
@@ -35,7 +37,7 @@ use hamlet_overlay::{
     identity::PeerId,
     io::{Class, Input, Output},
     time::Time,
-    view::View,
+    view::{Epoch, View},
 };
 use heard::Heard;
 
@@ -62,6 +64,9 @@ pub trait Behaviour: Send {
     fn output(&mut self, _at: &Place, output: Output, outputs: &mut Vec<Output>) {
         outputs.push(output);
     }
+
+    /// Sees that the next epoch of the neighbourhood begins. What it adds to `outputs` goes out.
+    fn begin_epoch(&mut self, _at: &Place, _next: &Epoch, _outputs: &mut Vec<Output>) {}
 
     /// When it wants to see [`Input::Wake`] at the latest.
     fn wake(&self) -> Time {

@@ -50,7 +50,9 @@ pub(crate) fn absences(churn: &Churn, cast: &Cast, end: Time) -> Vec<Vec<Stretch
             }
         }
     }
-    all[cast.source].clear();
+    for &source in &cast.sources {
+        all[source].clear();
+    }
     all
 }
 
@@ -130,7 +132,7 @@ mod tests {
     fn plan(sessions: Sessions, seconds: u64) -> Vec<Vec<Stretch>> {
         let cast = Cast {
             seed: 1,
-            source: 0,
+            sources: vec![0],
             clusters: vec![0; 1000],
         };
         let churn = Churn {

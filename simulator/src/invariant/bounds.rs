@@ -2,7 +2,7 @@
 
 use super::{Invariant, Step};
 use crate::scene::Scene;
-use hamlet_overlay::peer::Sizes;
+use hamlet_overlay::{peer::Sizes, time::Time};
 
 /// Compares what a peer holds with its own bounds.
 pub struct WithinBounds;
@@ -12,7 +12,13 @@ impl Invariant for WithinBounds {
         "no queue or window exceeds its bound"
     }
 
-    fn check(&mut self, _scene: &Scene, _peer: usize, step: Step) -> Result<(), String> {
+    fn check(
+        &mut self,
+        _scene: &Scene,
+        _now: Time,
+        _peer: usize,
+        step: Step,
+    ) -> Result<(), String> {
         let Step::Holds(sizes) = step else {
             return Ok(());
         };

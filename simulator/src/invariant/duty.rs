@@ -1,14 +1,15 @@
 //! Nobody sends a shard that it does not owe to whom it does not owe it.
 
 use super::{Invariant, Step};
-use crate::scene::Scene;
+use crate::{membership::Membership, scene::Scene};
 use hamlet_overlay::{
     identity::PeerId,
     io::Class,
     message::{Message, Notice, Standing},
     push::duty::{Rotation, rotation},
     set::{Set64, ShardSet, SlotSet},
-    view::{Cluster, SegmentNumber},
+    time::Time,
+    view::{Cluster, SegmentNumber, StreamNumber},
 };
 use std::collections::BTreeMap;
 
@@ -52,13 +53,13 @@ impl Told {
 /// A shard is owed by its relay to fellow members and to the same slot of neighbouring clusters, by the
 /// source to the first relays, and by anybody to whoever asked for it.
 pub struct OwedOnly {
-    /// Per receiver of requests, by segment and asker.
-    asked: Vec<BTreeMap<(SegmentNumber, usize), ShardSet>>,
-    /// Per receiver of standings, by who told them. What is sent now was planned when its segment began, by what was
+    /// Per receiver of requests, by segment, stream and asker.
+    asked: Vec<BTreeMap<(SegmentNumber, StreamNumber, usize), ShardSet>>,
+    /// Per receiver of standings, by stream and who told them. What is sent now was planned when its segment began, by what was
     /// told last by then, however much was told since.
-    told: Vec<BTreeMap<usize, Told>>,
-    /// The rotations of recent segments, each at its number modulo [`REMEMBERED`].
-    rotations: Vec<Option<(SegmentNumber, Rotation)>>,
+    told: Vec<BTreeMap<(StreamNumber, usize), Told>>,
+    /// Per stream, the rotations of recent segments, each at its number modulo [`REMEMBERED`].
+    rotations: BTreeMap<StreamNumber, Vec<Option<(SegmentNumber, Rotation)>>>,
 }
 
 impl OwedOnly {
@@ -67,18 +68,25 @@ impl OwedOnly {
         OwedOnly {
             asked: vec![BTreeMap::new(); peers],
             told: (0..peers).map(|_| BTreeMap::new()).collect(),
-            rotations: vec![None; REMEMBERED as usize],
+            rotations: BTreeMap::new(),
         }
     }
 
-    fn rotation(&mut self, scene: &Scene, segment: SegmentNumber) -> Rotation {
-        let place = &mut self.rotations[(segment % REMEMBERED) as usize];
+    fn rotation(
+        &mut self,
+        scene: &Scene,
+        stream: StreamNumber,
+        segment: SegmentNumber,
+    ) -> Rotation {
+        let of_stream = self.rotations.entry(stream);
+        let of_stream = of_stream.or_insert_with(|| vec![None; REMEMBERED as usize]);
+        let place = &mut of_stream[(segment % REMEMBERED) as usize];
         match *place {
             Some((number, rotation)) if number == segment => rotation,
             _ => {
                 let parameters = scene.network.parameters();
                 let (n, k) = (parameters.n, parameters.k);
-                let by = rotation(scene.rotation_beacon, 0, segment, n);
+                let by = rotation(scene.rotation_beacon, stream, segment, n);
                 let rotation = Rotation { by, n, k };
                 *place = Some((segment, rotation));
                 rotation
@@ -88,23 +96,28 @@ impl OwedOnly {
 
     fn remember(&mut self, scene: &Scene, peer: usize, from: usize, notices: &[Notice]) {
         let asked = &mut self.asked[peer];
-        let newest = scene.newest();
         for notice in notices {
             if let Notice::Want {
-                segment, shards, ..
+                stream,
+                segment,
+                shards,
+                ..
             } = *notice
-                && segment < newest + AHEAD
+                && segment < scene.newest(stream) + AHEAD
             {
-                let all = asked.entry((segment, from)).or_default();
+                let all = asked.entry((segment, stream, from)).or_default();
                 *all = all.union(shards);
             }
-            if let Notice::Standing { standing, .. } = *notice {
-                let told = self.told[peer].entry(from).or_default();
-                told.tell(standing, newest);
+            if let Notice::Standing {
+                stream, standing, ..
+            } = *notice
+            {
+                let told = self.told[peer].entry((stream, from)).or_default();
+                told.tell(standing, scene.newest(stream));
             }
         }
-        while let Some((&(first, _), _)) = asked.first_key_value()
-            && first + REMEMBERED < newest
+        while let Some((&(first, stream, _), _)) = asked.first_key_value()
+            && first + REMEMBERED < scene.newest(stream)
         {
             asked.pop_first();
         }
@@ -116,7 +129,7 @@ impl Invariant for OwedOnly {
         "nobody sends a shard that it does not owe"
     }
 
-    fn check(&mut self, scene: &Scene, peer: usize, step: Step) -> Result<(), String> {
+    fn check(&mut self, scene: &Scene, _now: Time, peer: usize, step: Step) -> Result<(), String> {
         match step {
             // Only notices ask, under whatever name; they have no body, and decoding all that have one once more
             // would cost as much as all the rest.
@@ -133,30 +146,39 @@ impl Invariant for OwedOnly {
                 ..
             } if frame.body.is_empty() => Ok(()),
             Step::Sent { to, frame, .. } => {
-                let (segment, shard) = match Message::decode(frame) {
-                    Ok((Message::Shard { segment, shard, .. }, _)) => (segment, shard),
+                let (stream, segment, shard) = match Message::decode(frame) {
+                    Ok((
+                        Message::Shard {
+                            stream,
+                            segment,
+                            shard,
+                        },
+                        _,
+                    )) => (stream, segment, shard),
                     Ok((Message::ProvenShard { signed, shard, .. }, _)) => {
-                        (signed.header.segment, shard)
+                        (signed.header.stream, signed.header.segment, shard)
                     }
                     Ok(_) => return Ok(()),
                     Err(_) => return Err("what it sends is no message".to_owned()),
                 };
-                let rotation = self.rotation(scene, segment);
-                let sender = Sender::new(scene, peer, rotation, shard);
+                let rotation = self.rotation(scene, stream, segment);
+                let membership = scene.governing(stream, segment);
+                let place = (stream, shard);
+                let sender = Sender::new(scene, membership, peer, rotation, place);
                 for &receiver in to {
                     let index = scene.directory.index(receiver);
                     let asked = || {
                         index
-                            .and_then(|index| self.asked[peer].get(&(segment, index)))
+                            .and_then(|index| self.asked[peer].get(&(segment, stream, index)))
                             .is_some_and(|shards| shards.contains(shard))
                     };
                     let substitutes = || {
-                        let told = index.and_then(|index| self.told[peer].get(&index));
+                        let told = index.and_then(|index| self.told[peer].get(&(stream, index)));
                         told.is_some_and(|told| {
                             told.all().any(|told| sender.substitutes(shard, told))
                         })
                     };
-                    if !sender.owes(scene, receiver, index) && !asked() && !substitutes() {
+                    if !sender.owes(receiver, index) && !asked() && !substitutes() {
                         return Err(format!(
                             "shard {shard} of segment {segment} went to {receiver}"
                         ));
@@ -164,13 +186,16 @@ impl Invariant for OwedOnly {
                 }
                 Ok(())
             }
-            Step::Received { .. } | Step::Delivered(_) | Step::Holds(_) => Ok(()),
+            Step::Received { .. } | Step::Delivered(_) | Step::Stopped(_) | Step::Holds(_) => {
+                Ok(())
+            }
         }
     }
 }
 
 /// Who sends which shard, and the slot that relays it in every cluster.
 struct Sender<'a> {
+    membership: &'a Membership,
     cluster: &'a Cluster,
     rotation: Rotation,
     me: PeerId,
@@ -180,16 +205,23 @@ struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    fn new(scene: &'a Scene, peer: usize, rotation: Rotation, shard: u8) -> Sender<'a> {
+    fn new(
+        scene: &Scene,
+        membership: &'a Membership,
+        peer: usize,
+        rotation: Rotation,
+        (stream, shard): (StreamNumber, u8),
+    ) -> Sender<'a> {
         let slot = rotation.slot(shard % rotation.n);
-        let (cluster, me) = (scene.cluster(peer), scene.directory.id(peer));
+        let (cluster, me) = (membership.cluster(peer), scene.directory.id(peer));
         Sender {
+            membership,
             cluster,
             rotation,
             me,
             slot,
             is_relay: cluster.holder(slot) == me,
-            is_source: scene.source == peer,
+            is_source: scene.stream_of(peer) == Some(stream),
         }
     }
 
@@ -205,14 +237,14 @@ impl<'a> Sender<'a> {
             .contains(shard)
     }
 
-    fn owes(&self, scene: &Scene, receiver: PeerId, index: Option<usize>) -> bool {
+    fn owes(&self, receiver: PeerId, index: Option<usize>) -> bool {
         let Some(index) = index else { return false };
-        let theirs = scene.cluster(index);
+        let theirs = self.membership.cluster(index);
         let fellows = theirs.id == self.cluster.id;
         if self.is_relay && fellows {
             return true;
         }
-        let near = fellows || scene.are_neighbours(self.cluster.id, theirs.id);
+        let near = fellows || self.membership.are_neighbours(self.cluster.id, theirs.id);
         (self.is_relay || self.is_source) && near && theirs.holder(self.slot) == receiver
     }
 }

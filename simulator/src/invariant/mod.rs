@@ -1,7 +1,9 @@
 //! What must hold at every step of every world: values that one lists.
 
 mod bounds;
+mod certificate;
 mod duty;
+mod ending;
 mod order;
 mod origin;
 #[cfg(test)]
@@ -13,6 +15,7 @@ use hamlet_overlay::{
     io::{Class, Segment},
     peer::Sizes,
     time::Time,
+    view::StreamNumber,
     wire::Frame,
 };
 use std::fmt;
@@ -40,6 +43,8 @@ pub enum Step<'a> {
     },
     /// It handed out a segment to be played.
     Delivered(&'a Segment),
+    /// It ended a stream for good, since its source is proved to have misbehaved.
+    Stopped(StreamNumber),
     /// It took an input and holds so much now.
     Holds(Sizes),
 }
@@ -49,18 +54,20 @@ pub trait Invariant: Send {
     /// The rule, in a few words.
     fn name(&self) -> &'static str;
 
-    /// Checks a step of the honest peer with index `peer`; an error says what is wrong.
-    fn check(&mut self, scene: &Scene, peer: usize, step: Step) -> Result<(), String>;
+    /// Checks a step that the honest peer with index `peer` made now; an error says what is wrong.
+    fn check(&mut self, scene: &Scene, now: Time, peer: usize, step: Step) -> Result<(), String>;
 
     /// The peer has started again and knows nothing of what it did before.
-    fn restarted(&mut self, _peer: usize) {}
+    fn restarted(&mut self, _peer: usize, _now: Time) {}
 }
 
 /// All rules, for a world of this many peers.
 pub fn all(peers: usize) -> Vec<Box<dyn Invariant>> {
     vec![
         Box::new(origin::SignedContent),
-        Box::new(order::InOrderOnce::new(peers)),
+        Box::new(ending::NothingAfterwards::default()),
+        Box::new(certificate::WithinRate::default()),
+        Box::new(order::InOrderOnce::default()),
         Box::new(bounds::WithinBounds),
         Box::new(duty::OwedOnly::new(peers)),
     ]

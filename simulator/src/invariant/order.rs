@@ -2,20 +2,16 @@
 
 use super::{Invariant, Step};
 use crate::scene::Scene;
-use hamlet_overlay::view::SegmentNumber;
+use hamlet_overlay::{
+    time::Time,
+    view::{SegmentNumber, StreamNumber},
+};
+use std::collections::BTreeMap;
 
-/// Remembers what each peer handed out last.
+/// Remembers what each peer handed out last of each stream.
+#[derive(Default)]
 pub struct InOrderOnce {
-    last: Vec<Option<SegmentNumber>>,
-}
-
-impl InOrderOnce {
-    /// Nothing was handed out yet.
-    pub fn new(peers: usize) -> InOrderOnce {
-        InOrderOnce {
-            last: vec![None; peers],
-        }
-    }
+    last: BTreeMap<(usize, StreamNumber), SegmentNumber>,
 }
 
 impl Invariant for InOrderOnce {
@@ -23,12 +19,12 @@ impl Invariant for InOrderOnce {
         "segments are handed out in order, each once"
     }
 
-    fn check(&mut self, _scene: &Scene, peer: usize, step: Step) -> Result<(), String> {
+    fn check(&mut self, _scene: &Scene, _now: Time, peer: usize, step: Step) -> Result<(), String> {
         let Step::Delivered(segment) = step else {
             return Ok(());
         };
         let number = segment.number;
-        match self.last[peer].replace(number) {
+        match self.last.insert((peer, segment.stream), number) {
             Some(last) if number <= last => Err(format!("segment {number} came after {last}")),
             Some(last) if number > last + 1 && !segment.discontinuity => Err(format!(
                 "segment {number} follows {last} without being marked as a discontinuity"
@@ -37,7 +33,7 @@ impl Invariant for InOrderOnce {
         }
     }
 
-    fn restarted(&mut self, peer: usize) {
-        self.last[peer] = None;
+    fn restarted(&mut self, peer: usize, _now: Time) {
+        self.last.retain(|&(of, _), _| of != peer);
     }
 }

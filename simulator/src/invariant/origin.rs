@@ -2,8 +2,9 @@
 
 use super::{Invariant, Step};
 use crate::scene::Scene;
+use hamlet_overlay::time::Time;
 
-/// Compares every byte that is handed out with what the source cut.
+/// Compares every byte that is handed out with what the source said under its number.
 pub struct SignedContent;
 
 impl Invariant for SignedContent {
@@ -11,18 +12,18 @@ impl Invariant for SignedContent {
         "nothing is played that the source did not sign"
     }
 
-    fn check(&mut self, scene: &Scene, _peer: usize, step: Step) -> Result<(), String> {
+    fn check(&mut self, scene: &Scene, _now: Time, _peer: usize, step: Step) -> Result<(), String> {
         let Step::Delivered(segment) = step else {
             return Ok(());
         };
         let number = segment.number;
-        let Some((_, published)) = scene.published(number) else {
+        let Some((_, published)) = scene.published(segment.stream, number) else {
             return Err(format!("segment {number} was never published"));
         };
-        if !published.has_content(segment) {
+        let Some(version) = published.version(segment) else {
             return Err(format!("segment {number} is not what the source cut"));
-        }
-        if segment.random_access != published.random_access {
+        };
+        if segment.random_access != version.random_access {
             return Err(format!(
                 "segment {number} is marked wrongly as a place to start"
             ));

@@ -15,7 +15,10 @@ use hamlet_overlay::{
 /// A scene of four clusters in which segment 0 was published.
 fn scene() -> Scene {
     let mut scene = world::test_scene();
-    scene.publish(0, Published::new(Time::ZERO, "to be played".into(), true));
+    scene.publish(
+        0,
+        Published::new(0, Time::ZERO, "to be played".into(), true),
+    );
     scene
 }
 
@@ -36,7 +39,7 @@ fn what_the_source_did_not_cut_is_noticed() {
     let check = |change: fn(&mut Segment)| {
         let mut segment = segment(0);
         change(&mut segment);
-        origin::SignedContent.check(&scene, 1, Step::Delivered(&segment))
+        origin::SignedContent.check(&scene, Time::ZERO, 1, Step::Delivered(&segment))
     };
     assert_eq!(check(|_| {}), Ok(()));
     assert!(check(|segment| segment.payload[1] = "p1ayed".into()).is_err());
@@ -53,13 +56,14 @@ fn what_the_source_did_not_cut_is_noticed() {
 fn disorder_repetition_and_silent_gaps_are_noticed() {
     let scene = scene();
     let check = |numbers: &[(u64, bool)]| {
-        let mut rule = order::InOrderOnce::new(2);
+        let mut rule = order::InOrderOnce::default();
         numbers.iter().all(|&(number, discontinuity)| {
             let segment = Segment {
                 discontinuity,
                 ..segment(number)
             };
-            rule.check(&scene, 1, Step::Delivered(&segment)).is_ok()
+            rule.check(&scene, Time::ZERO, 1, Step::Delivered(&segment))
+                .is_ok()
         })
     };
     assert!(check(&[(3, true), (4, false), (6, true)]));
@@ -79,7 +83,7 @@ fn holding_too_much_is_noticed() {
             held_shards_max: 5,
         };
         bounds::WithinBounds
-            .check(&scene, 1, Step::Holds(sizes))
+            .check(&scene, Time::ZERO, 1, Step::Holds(sizes))
             .is_ok()
     };
     assert!(check(3, 5));
@@ -94,11 +98,12 @@ fn shards_for_those_they_are_not_owed_to_are_noticed() {
     let (n, k) = (parameters.n, parameters.k);
     let by = rotation(scene.rotation_beacon, 0, 0, n);
     let index = |peer: PeerId| scene.directory.index(peer).unwrap();
-    let cluster = &scene.network.clusters()[scene.cluster(scene.source).id as usize];
+    let cluster =
+        &scene.network.clusters()[scene.governing(0, 0).cluster(scene.sources[0]).id as usize];
     let neighbour = scene.network.neighbours(cluster.id as usize)[0];
     // A shard whose relay is not the source.
     let slot = (0..n)
-        .find(|&slot| index(cluster.holder(slot)) != scene.source)
+        .find(|&slot| index(cluster.holder(slot)) != scene.sources[0])
         .unwrap();
     let shard = Rotation { by, n, k }.shard(slot);
     let relay = index(cluster.holder(slot));
@@ -109,7 +114,7 @@ fn shards_for_those_they_are_not_owed_to_are_noticed() {
             .find(|peer| !but.contains(peer))
             .unwrap()
     };
-    let bystander = fellow(&[cluster.holder(slot), scene.directory.id(scene.source)]);
+    let bystander = fellow(&[cluster.holder(slot), scene.directory.id(scene.sources[0])]);
     let across = neighbour.holder(slot);
     let other_across = *neighbour
         .members()
@@ -130,16 +135,16 @@ fn shards_for_those_they_are_not_owed_to_are_noticed() {
             frame: &frame,
             class: Class::Live,
         };
-        rule.check(&scene, from, sent).is_ok()
+        rule.check(&scene, Time::ZERO, from, sent).is_ok()
     };
     assert!(sends(relay, bystander), "its relay owes it to a fellow");
     assert!(sends(relay, across), "and to the same slot next door");
     assert!(!sends(relay, other_across), "to nobody else there");
     assert!(
-        sends(scene.source, cluster.holder(slot)),
+        sends(scene.sources[0], cluster.holder(slot)),
         "the source gives first copies"
     );
-    assert!(!sends(scene.source, bystander), "to relays only");
+    assert!(!sends(scene.sources[0], bystander), "to relays only");
     assert!(
         !sends(index(bystander), cluster.holder(slot)),
         "a bystander owes nothing"
@@ -158,14 +163,18 @@ fn shards_for_those_they_are_not_owed_to_are_noticed() {
         class: Class::Notice,
     };
     let mut rule = duty::OwedOnly::new(scene.directory.len());
-    assert_eq!(rule.check(&scene, index(bystander), received), Ok(()));
+    assert_eq!(
+        rule.check(&scene, Time::ZERO, index(bystander), received),
+        Ok(())
+    );
     let answer = |to: &PeerId, rule: &mut duty::OwedOnly| {
         let sent = Step::Sent {
             to: &[*to],
             frame: &frame,
             class: Class::Pull,
         };
-        rule.check(&scene, index(bystander), sent).is_ok()
+        rule.check(&scene, Time::ZERO, index(bystander), sent)
+            .is_ok()
     };
     assert!(
         answer(&cluster.holder(slot), &mut rule),
@@ -180,13 +189,14 @@ fn what_a_fellow_tells_after_a_segment_began_changes_no_duty() {
     let (n, k) = (scene.network.parameters().n, scene.network.parameters().k);
     let by = rotation(scene.rotation_beacon, 0, 0, n);
     let rotation = Rotation { by, n, k };
-    let cluster = &scene.network.clusters()[scene.cluster(scene.source).id as usize];
+    let cluster =
+        &scene.network.clusters()[scene.governing(0, 0).cluster(scene.sources[0]).id as usize];
     let index = |slot| scene.directory.index(cluster.holder(slot)).unwrap();
     // All slots but the substitute's are called silent, so that it owes the lowest of their shards.
     let shard = (0..k)
         .find(|&shard| {
             let others = [rotation.slot(shard), (rotation.slot(shard) + 1) % n];
-            !others.map(index).contains(&scene.source) && index(others[0]) != index(others[1])
+            !others.map(index).contains(&scene.sources[0]) && index(others[0]) != index(others[1])
         })
         .unwrap();
     let relay = rotation.slot(shard);
@@ -217,14 +227,14 @@ fn what_a_fellow_tells_after_a_segment_began_changes_no_duty() {
                 frame: &Message::Notices(vec![notice]).frame(),
                 class: Class::Notice,
             };
-            assert_eq!(rule.check(&scene, substitute, received), Ok(()));
+            assert_eq!(rule.check(&scene, Time::ZERO, substitute, received), Ok(()));
         }
         let sent = Step::Sent {
             to: &[scene.directory.id(fellow)],
             frame: &frame,
             class: Class::Live,
         };
-        rule.check(&scene, substitute, sent).is_ok()
+        rule.check(&scene, Time::ZERO, substitute, sent).is_ok()
     };
     let others = SlotSet::below(n).without(SlotSet::one(relay));
     let flood: Vec<SlotSet> = (0..100)

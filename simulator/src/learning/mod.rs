@@ -6,7 +6,7 @@
 //! local model is that of a changing sample here; what the world shows is that learning of both slots
 //! outlives every change of clusters.
 
-mod membership;
+mod founding;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -14,6 +14,7 @@ mod tests;
 use crate::{
     directory::Directory,
     links::{Ends, Fate, Lines},
+    membership::Membership,
     random::{Purpose, Randomness},
     settings::{LinkSettings, SettingsError},
     targets::Cast,
@@ -33,7 +34,6 @@ use hamlet_overlay::{
     wire::{self, Frame},
     work::Compute,
 };
-use membership::Membership;
 pub use progress::Progress;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -128,7 +128,7 @@ impl Learning {
         // Nothing is published here, and no fault aims at anybody.
         let cast = Cast {
             seed,
-            source: 0,
+            sources: vec![0],
             clusters: vec![0; peers],
         };
         let authority = Randomness::new(seed, Purpose::Authority).bytes(0);
@@ -138,7 +138,7 @@ impl Learning {
             .map(|peer| PeerId(names.bytes(peer)))
             .collect();
         ids.sort_unstable();
-        let network = membership::found(seed, settings.parameters, &ids)?;
+        let network = founding::found(seed, settings.parameters, &ids)?;
         let own_seeds = Randomness::new(seed, Purpose::Peer);
         let mut members = Vec::with_capacity(peers);
         for (place, &id) in ids.iter().enumerate() {
@@ -164,7 +164,7 @@ impl Learning {
         }
         let mut world = Learning {
             lines: Lines::new(&cast, &settings.links),
-            membership: Membership::new(network, seed),
+            membership: Membership::new(&network, seed),
             directory: Directory::new(ids),
             members,
             calendar: BTreeMap::new(),
@@ -271,7 +271,7 @@ impl Learning {
             .membership
             .change(self.settings.moving, &self.directory);
         for peer in 0..self.members.len() {
-            let epoch = self.membership.epoch_of(peer);
+            let epoch = self.membership.epoch_of(peer, BTreeMap::new());
             self.members[peer].overlay.begin_epoch(self.now, epoch);
             self.follow(peer);
         }

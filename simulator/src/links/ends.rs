@@ -233,7 +233,7 @@ mod tests {
     fn lines(settings: LinkSettings) -> Lines {
         let cast = Cast {
             seed: 1,
-            source: 0,
+            sources: vec![0],
             clusters: vec![0; 10],
         };
         Lines::new(&cast, &settings)

@@ -270,7 +270,7 @@ mod tests {
     fn faults(fault: Fault, during: Span) -> LinkFaults {
         let cast = Cast {
             seed: 1,
-            source: 0,
+            sources: vec![0],
             clusters: vec![0; 100],
         };
         let fault = LinkFault { fault, during };

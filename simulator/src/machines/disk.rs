@@ -36,8 +36,10 @@ impl Disk {
     /// The machine crashes; gives the number to begin with when it starts again.
     pub fn crash(&mut self, now: Time, fate: DiskFate) -> SegmentNumber {
         self.settle(now);
-        if let (Some((noted, _)), DiskFate::Kept) = (self.writing.take(), fate) {
-            self.noted = noted;
+        match (self.writing.take(), fate) {
+            (Some((noted, _)), DiskFate::Kept) => self.noted = noted,
+            (_, DiskFate::Lost) => self.noted = 0,
+            _ => {}
         }
         self.noted
     }
@@ -75,5 +77,6 @@ mod tests {
         assert_eq!(disk.reserve(0, at(50), slow), None);
         assert_eq!(disk.crash(at(50), DiskFate::Torn), BLOCK, "it was on disk");
         assert_eq!(disk.reserve(BLOCK, at(60), Duration::ZERO), None);
+        assert_eq!(disk.crash(at(70), DiskFate::Lost), 0, "nothing is on it");
     }
 }

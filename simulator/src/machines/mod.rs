@@ -80,6 +80,8 @@ pub enum DiskFate {
     Kept,
     /// What was being written is not; what was there before is.
     Torn,
+    /// Nothing is: a source does not know any more which numbers it has used, and uses them again.
+    Lost,
 }
 
 impl MachineFault {

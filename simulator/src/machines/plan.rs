@@ -119,7 +119,7 @@ mod tests {
     fn each_machine_has_what_struck_it() {
         let cast = Cast {
             seed: 1,
-            source: 0,
+            sources: vec![0],
             clusters: vec![0; 10],
         };
         let pause = Fault::Pause {

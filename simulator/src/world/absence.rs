@@ -1,8 +1,8 @@
 //! Peers that leave, crash and come back.
 
-use super::{STREAM, region::Region};
+use super::region::Region;
 use crate::{event::Event, machines::DiskFate, presence::How, scene::Scene};
-use hamlet_overlay::{io::Input, time::Time};
+use hamlet_overlay::{io::Input, time::Time, view::StreamNumber};
 
 impl Region {
     /// Enters the absences of a peer.
@@ -11,6 +11,13 @@ impl Region {
         for (number, away) in (0..).zip(absences) {
             let me = peer as u32;
             self.enter(away.during.from, peer, me, Event::Leaves { number });
+        }
+    }
+
+    /// Lets a peer watch all streams.
+    pub fn subscribe(&mut self, scene: &Scene, peer: usize) {
+        for stream in 0..scene.sources.len() {
+            self.give(scene, peer, Input::Subscribe(stream as StreamNumber));
         }
     }
 
@@ -25,12 +32,12 @@ impl Region {
         let lost = self.leave_links(peer, away.how.announced());
         self.actor(peer).leave(number, lost);
         self.ledger.left();
-        if peer == scene.source {
+        if let Some(stream) = scene.stream_of(peer) {
             let fate = match away.how {
                 How::Crashes(fate) => fate,
                 How::Leaves { .. } => DiskFate::Kept,
             };
-            self.publishing.stop(self.now, fate);
+            self.publishing[usize::from(stream)].stop(self.now, fate);
         }
         if away.during.to < Time::NEVER {
             self.enter(away.during.to, peer, peer as u32, Event::Returns { number });
@@ -45,14 +52,16 @@ impl Region {
         let forgets = self.actor(peer).absences[number as usize].how.forgets();
         let now = self.now;
         let now = self.actor(peer).shows(now);
-        let next = self.publishing.next();
+        let stream = scene.stream_of(peer);
+        let next = stream.map_or(0, |stream| self.publishing[usize::from(stream)].next());
         // Its place in the network is there, as it was at the founding.
         if forgets && let Some(fresh) = self.nursery.peer(&scene.network, peer, now, next) {
             self.actor(peer).restart(peer as u32, fresh);
             for invariant in &mut self.invariants {
-                invariant.restarted(peer);
+                invariant.restarted(peer, now);
             }
-            self.give(scene, peer, Input::Subscribe(STREAM));
+            self.follow_epochs(scene, peer);
+            self.subscribe(scene, peer);
             return;
         }
         for other in lost {
@@ -60,6 +69,7 @@ impl Region {
             self.give(scene, peer, Input::Disconnected(other));
         }
         self.give(scene, peer, Input::Wake);
+        self.follow_epochs(scene, peer);
         let wanted: Vec<u32> = self.actor(peer).ends.wanted().collect();
         for other in wanted {
             self.connect(peer, other);

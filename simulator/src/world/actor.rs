@@ -12,7 +12,9 @@ use crate::{
 use hamlet_overlay::{
     io::{Input, Output, Refusal},
     peer::{Peer, Sizes},
+    report::Report,
     time::Time,
+    view::Epoch,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -34,6 +36,8 @@ pub struct Actor {
     /// How many events it has entered, and how many have happened to it.
     pub made: u32,
     pub seen: u64,
+    /// The how many-eth epoch of the network it lives in, from 0.
+    pub epoch: usize,
     /// What a Byzantine peer does differently.
     character: Option<Character>,
     /// When its peer, as opposed to its character, wants to be woken.
@@ -72,6 +76,7 @@ impl Actor {
             downlink,
             made: 0,
             seen: 0,
+            epoch: 0,
             character,
             peer_wakes: Time::NEVER,
             wake_at: None,
@@ -88,10 +93,15 @@ impl Actor {
     /// What the peer refused, by kind.
     pub fn refused(&self) -> BTreeMap<Refusal, u64> {
         let mut all = self.refused.clone();
-        for (why, count) in self.peer.report().refused {
+        for (why, count) in self.report().refused {
             *all.entry(why).or_insert(0) += count;
         }
         all
+    }
+
+    /// What the peer reports of itself.
+    pub fn report(&self) -> Report {
+        self.peer.report()
     }
 
     /// The how many-eth time the peer has started this is.
@@ -129,8 +139,7 @@ impl Actor {
         let now = self.shows(now);
         let Some(Character { behaviour, mind }) = &mut self.character else {
             self.peer.handle(now, input);
-            outputs.extend(std::iter::from_fn(|| self.peer.poll()));
-            return;
+            return self.speak(now, outputs);
         };
         let me = self.peer.id();
         let place = Place {
@@ -148,6 +157,32 @@ impl Actor {
             }
             self.peer.handle(now, input);
         }
+        self.speak(now, outputs);
+    }
+
+    /// Begins the next epoch.
+    pub fn begin_epoch(&mut self, now: Time, next: Epoch, outputs: &mut Vec<Output>) {
+        let now = self.shows(now);
+        if let Some(Character { behaviour, mind }) = &mut self.character {
+            let place = Place {
+                now,
+                me: self.peer.id(),
+                view: self.peer.view(),
+                mind,
+            };
+            behaviour.begin_epoch(&place, &next, outputs);
+        }
+        self.peer.begin_epoch(now, next);
+        self.speak(now, outputs);
+    }
+
+    /// Puts what the peer wants done into `outputs`, as far as its character lets it.
+    fn speak(&mut self, now: Time, outputs: &mut Vec<Output>) {
+        let Some(Character { behaviour, mind }) = &mut self.character else {
+            outputs.extend(std::iter::from_fn(|| self.peer.poll()));
+            return;
+        };
+        let me = self.peer.id();
         while let Some(output) = self.peer.poll() {
             if let Output::WakeAt(time) = output {
                 self.peer_wakes = time;
@@ -208,5 +243,6 @@ impl Actor {
         self.refused = self.refused();
         self.peer = peer;
         self.ends = Ends::new(me);
+        self.epoch = 0;
     }
 }

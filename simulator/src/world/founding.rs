@@ -1,14 +1,15 @@
 //! How a world begins: keys, network, source, Byzantine peers, all from one seed.
 
 use super::{
-    STREAM, World,
+    World,
     actor::{Actor, Character},
+    nursery::{Keys, Nursery},
     publish::Publishing,
     region::Region,
 };
 use crate::{
     audit::Audit,
-    behaviour::Mind,
+    behaviour::{Equivocate, Mind},
     calendar::Calendar,
     directory::Directory,
     downlink::Downlink,
@@ -16,22 +17,20 @@ use crate::{
     invariant,
     ledger::Ledger,
     links::{Lines, LinkSettings},
-    machines,
+    machines::{self, DiskFate},
     memo::Memo,
-    presence,
+    moves,
+    presence::{self, How},
     random::{Purpose, Randomness},
     scene::Scene,
-    settings::{Settings, SettingsError, Signatures},
+    settings::{Settings, SettingsError},
     targets::Cast,
 };
 use hamlet_overlay::{
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
-    identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer, SimulatedAuthority, Verifier},
-    io::Input,
-    peer::{Peer, Setup},
+    identity::PeerId,
     time::{Duration, Time},
-    view::{SegmentNumber, View},
     work::{Compute, Work},
 };
 use std::sync::Arc;
@@ -49,11 +48,12 @@ impl World {
         let (seed, peers) = (settings.seed, settings.peers);
         let keys = Keys::new(&settings);
         let ids = keys.ids();
-        let last = peers as u64 - 1;
-        let source = Randomness::new(seed, Purpose::Source).within([0], &(0..=last)) as usize;
-        let network = found(&settings, &ids, ids[source])?;
-        let kinds = draw_byzantine(&settings, source);
-        let byzantine: Vec<bool> = kinds.iter().map(Option::is_some).collect();
+        let sources = draw_sources(&settings);
+        let network = found(&settings, &ids, &sources)?;
+        let cast = cast(seed, &network, &ids, &sources);
+        let kinds = draw_byzantine(&settings, &cast);
+        let mut byzantine: Vec<bool> = kinds.iter().map(Option::is_some).collect();
+        byzantine[sources[0]] = settings.source.lies();
         let colluders = ids.iter().zip(&byzantine);
         let colluders = colluders.filter_map(|(&id, &byzantine)| byzantine.then_some(id));
         let mind = Arc::new(Mind::new(colluders.collect()));
@@ -63,14 +63,7 @@ impl World {
         };
 
         let each = peers.div_ceil(threads.clamp(1, peers));
-        let cast = cast(seed, &network, &ids, source);
-        let nursery = Arc::new(Nursery {
-            verifier: keys.verifier(),
-            keys,
-            work,
-            #[cfg(feature = "ablation")]
-            without: settings.without,
-        });
+        let nursery = Arc::new(Nursery::new(&settings, keys, work, &sources));
         let lines = Arc::new(Lines::new(&cast, &settings.links));
         let mut regions: Vec<Region> = (0..peers)
             .step_by(each)
@@ -83,20 +76,37 @@ impl World {
             .iter()
             .map(|plan| plan.iter().map(|away| away.during).collect());
         let absences = absences.collect();
+        let loses_disk = |&source: &usize| {
+            let mut absences = plan[source].iter();
+            absences.any(|away| away.how == How::Crashes(DiskFate::Lost))
+        };
+        let mut may_contradict: Vec<bool> = sources.iter().map(loses_disk).collect();
+        may_contradict[0] |= settings.source.equivocates();
         let machines = machines::plan(&settings.machines, &cast);
         let mut rotation_beacon = Hash::default();
         for (peer, (machine, absences)) in machines.into_iter().zip(plan).enumerate() {
-            let state = nursery.peer(&network, peer, Time::ZERO, 0);
-            let state = state.ok_or(SettingsError::Founder)?;
+            let start = || {
+                let state = nursery.peer(&network, peer, Time::ZERO, 0);
+                state.ok_or(SettingsError::Founder)
+            };
+            let state = start()?;
             rotation_beacon = state.view().rotation_beacon;
-            let character = kinds[peer].and_then(|kind| character(&settings, kind, &mind));
+            let character = if peer == sources[0] && settings.source.equivocates() {
+                let from = settings.source.from(settings.first_cut(0));
+                Some(Character {
+                    behaviour: Box::new(Equivocate::new(start()?, from)),
+                    mind: mind.clone(),
+                })
+            } else {
+                kinds[peer].and_then(|kind| character(&settings, kind, &mind))
+            };
             let LinkSettings {
                 upload,
                 source_upload_bits_per_s,
                 download,
                 ..
             } = &settings.links;
-            let upload = match peer == source {
+            let upload = match sources.contains(&peer) {
                 true => *source_upload_bits_per_s,
                 false => upload.draw(uploads, peer as u64),
             };
@@ -107,20 +117,34 @@ impl World {
             regions[peer / each].actors.push(actor);
         }
         let directory = Directory::new(ids);
-        let mut scene = Scene::new(network, directory, byzantine, source, rotation_beacon);
-        scene.absences = absences;
+        let epochs = moves::plan(&settings, &cast, &network, &directory);
+        let first_cuts: Vec<Time> = (0..sources.len())
+            .map(|stream| settings.first_cut(stream))
+            .collect();
+        let mut scene = Scene::new(
+            network,
+            directory,
+            byzantine,
+            sources,
+            rotation_beacon,
+            epochs,
+        );
+        (scene.absences, scene.may_contradict) = (absences, may_contradict);
 
         for region in &mut regions {
             for peer in region.peers() {
-                region.give(&scene, peer, Input::Subscribe(STREAM));
+                region.subscribe(&scene, peer);
                 region.enter_absences(peer);
+                region.enter_epochs(&scene, peer);
             }
             if lines.may_fail() {
                 region.begin_probing();
             }
         }
-        let first = Time::ZERO + Settings::WARM_UP;
-        regions[source / each].enter(first, source, source as u32, Event::Cuts { number: 0 });
+        for (&source, first) in scene.sources.iter().zip(first_cuts) {
+            let cuts = Event::Cuts { number: 0 };
+            regions[source / each].enter(first, source, source as u32, cuts);
+        }
         let mut world = World {
             settings,
             scene,
@@ -155,7 +179,9 @@ fn region(
         violations: Vec::new(),
         violation_count: 0,
         published: Vec::new(),
-        publishing: Publishing::default(),
+        publishing: (0..settings.streams)
+            .map(|_| Publishing::default())
+            .collect(),
         now: Time::ZERO,
         closes: Time::ZERO,
         soon: Vec::new(),
@@ -165,107 +191,43 @@ fn region(
 }
 
 /// Who is who: the peers in the order of their keys, and their clusters.
-fn cast(seed: u64, network: &Network, ids: &[PeerId], source: usize) -> Cast {
+fn cast(seed: u64, network: &Network, ids: &[PeerId], sources: &[usize]) -> Cast {
     let cluster = |&id| network.cluster_of(id).map_or(0, |cluster| cluster.id);
     Cast {
         seed,
-        source,
+        sources: sources.to_vec(),
         clusters: ids.iter().map(|id| cluster(id) as usize).collect(),
     }
 }
 
-/// The keys of all peers, from which each can be started again.
-struct Keys {
-    kind: Kind,
-    /// By index: the identity, and the secret of a key that has one.
-    all: Vec<(PeerId, [u8; 32])>,
-}
-
-enum Kind {
-    Ed25519,
-    Simulated(SimulatedAuthority),
-}
-
-impl Keys {
-    fn new(settings: &Settings) -> Keys {
-        let secrets = Randomness::new(settings.seed, Purpose::Key);
-        let kind = match settings.signatures {
-            Signatures::Ed25519 => Kind::Ed25519,
-            Signatures::Simulated => {
-                let authority = Randomness::new(settings.seed, Purpose::Authority).bytes(0);
-                Kind::Simulated(SimulatedAuthority::new(authority))
-            }
-        };
-        let key = |peer: u64| {
-            let secret = secrets.bytes(peer);
-            match kind {
-                Kind::Ed25519 => (Ed25519Signer::from_secret(&secret).id(), secret),
-                Kind::Simulated(_) => (PeerId(secret), secret),
-            }
-        };
-        let mut all: Vec<_> = (0..settings.peers as u64).map(key).collect();
-        all.sort_unstable();
-        Keys { kind, all }
-    }
-
-    fn ids(&self) -> Vec<PeerId> {
-        self.all.iter().map(|&(id, _)| id).collect()
-    }
-
-    fn signer(&self, peer: usize) -> Box<dyn Signer> {
-        let (id, secret) = self.all[peer];
-        match &self.kind {
-            Kind::Ed25519 => Box::new(Ed25519Signer::from_secret(&secret)),
-            Kind::Simulated(authority) => Box::new(authority.signer(id)),
+/// The peers that publish, in the order of their streams. More streams leave the first as they are.
+fn draw_sources(settings: &Settings) -> Vec<usize> {
+    let (dice, last) = (
+        Randomness::new(settings.seed, Purpose::Source),
+        settings.peers as u64 - 1,
+    );
+    let mut sources = Vec::with_capacity(settings.streams);
+    let mut turn = 0;
+    while sources.len() < settings.streams {
+        let drawn = dice.within([turn], &(0..=last)) as usize;
+        if !sources.contains(&drawn) {
+            sources.push(drawn);
         }
+        turn += 1;
     }
-
-    fn verifier(&self) -> Arc<dyn Verifier> {
-        match &self.kind {
-            Kind::Ed25519 => Arc::new(Ed25519Verifier),
-            Kind::Simulated(authority) => Arc::new(authority.clone()),
-        }
-    }
+    sources
 }
 
-/// Where peers come from: at the founding, and when they start again.
-pub(super) struct Nursery {
-    keys: Keys,
-    verifier: Arc<dyn Verifier>,
-    work: Arc<dyn Work>,
-    #[cfg(feature = "ablation")]
-    without: Option<hamlet_overlay::ablation::Mechanism>,
-}
-
-impl Nursery {
-    /// The peer of this index, just started by its own clock; `None` if it has no place in the network.
-    pub fn peer(
-        &self,
-        network: &Network,
-        peer: usize,
-        now: Time,
-        publish_from: SegmentNumber,
-    ) -> Option<Peer> {
-        let signer = self.keys.signer(peer);
-        let setup = Setup {
-            view: View::founding(network, signer.id())?,
-            signer,
-            verifier: self.verifier.clone(),
-            work: self.work.clone(),
-            publish_from,
-        };
-        let peer = Peer::new(now, setup);
-        #[cfg(feature = "ablation")]
-        let peer = peer.without(hamlet_overlay::ablation::Ablated::of(self.without));
-        Some(peer)
-    }
-}
-
-fn found(settings: &Settings, ids: &[PeerId], source: PeerId) -> Result<Network, SettingsError> {
+fn found(settings: &Settings, ids: &[PeerId], sources: &[usize]) -> Result<Network, SettingsError> {
     let certified = settings
         .bits_per_s
         .saturating_mul(Settings::CERTIFIED_PERCENT)
         / 100;
+    let all = certified.saturating_mul(sources.len() as u64);
+    let publisher = |&source: &usize| Publisher {
+        stream: ids[source],
+        max_bits_per_s: certified,
+    };
     let founder = |&id| Founder {
         id,
         addresses: Vec::new(),
@@ -273,34 +235,49 @@ fn found(settings: &Settings, ids: &[PeerId], source: PeerId) -> Result<Network,
     let genesis = Genesis {
         name: "simulated".to_owned(),
         parameters: Parameters {
-            total_bits_per_s: settings.parameters.total_bits_per_s.max(certified),
+            total_bits_per_s: settings.parameters.total_bits_per_s.max(all),
             ..settings.parameters
         },
         seed: Hash(Randomness::new(settings.seed, Purpose::Network).bytes(0)),
         founders: ids.iter().map(founder).collect(),
-        publishers: vec![Publisher {
-            stream: source,
-            max_bits_per_s: certified,
-        }],
+        publishers: sources.iter().map(publisher).collect(),
     };
     Ok(genesis.found()?)
 }
 
 /// Of every peer, which kind of [`Settings::adversaries`] it is. Byzantine are those of the lowest random
 /// numbers, so a larger share adds to a smaller one.
-fn draw_byzantine(settings: &Settings, source: usize) -> Vec<Option<usize>> {
+fn draw_byzantine(settings: &Settings, cast: &Cast) -> Vec<Option<usize>> {
     let draw = Randomness::new(settings.seed, Purpose::Byzantine);
-    let mut order: Vec<usize> = (0..settings.peers).filter(|&peer| peer != source).collect();
+    let others = (0..settings.peers).filter(|peer| !cast.sources.contains(peer));
+    let mut order: Vec<usize> = others.collect();
     order.sort_unstable_by_key(|&peer| (draw.at([peer as u64]), peer));
     let mut kinds = vec![None; settings.peers];
-    for kind in 0..settings.adversaries.len() {
-        let of_kind = settings.byzantine_peers(kind)..settings.byzantine_peers(kind + 1);
-        for &peer in &order[of_kind] {
+    for (kind, adversaries) in settings.adversaries.iter().enumerate() {
+        let (among, count) = match &adversaries.among {
+            None => {
+                let count = settings.byzantine_peers(kind + 1) - settings.byzantine_peers(kind);
+                (vec![true; settings.peers], count)
+            }
+            Some(among) => {
+                let among = among.draw(cast, AMONG + kind as u64);
+                let all = order.iter().filter(|&&peer| among[peer]).count();
+                (among, (all as f64 * adversaries.share).round() as usize)
+            }
+        };
+        let free = order
+            .iter()
+            .filter(|&&peer| among[peer] && kinds[peer].is_none());
+        let drawn: Vec<usize> = free.take(count).copied().collect();
+        for peer in drawn {
             kinds[peer] = Some(kind);
         }
     }
     kinds
 }
+
+/// Whom adversaries are drawn among is drawn apart from faults.
+const AMONG: u64 = 1 << 34;
 
 /// What one more adversary of a kind does differently from an honest peer, if anything.
 fn character(settings: &Settings, kind: usize, mind: &Arc<Mind>) -> Option<Character> {

@@ -4,9 +4,13 @@ mod absence;
 mod actor;
 mod carry;
 mod connect;
+mod epochs;
 mod founding;
+mod nursery;
 mod publish;
 mod region;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -19,7 +23,7 @@ pub(crate) use tests::scene as test_scene;
 use crate::{
     audit::Audit,
     event::Event,
-    figures::{Account, Figures},
+    figures::{Account, Blame, Figures},
     invariant::Violation,
     ledger::Ledger,
     machines::DiskFate,
@@ -33,14 +37,12 @@ use hamlet_overlay::time::Time;
 use region::Region;
 use std::{collections::BTreeMap, mem, sync::Arc, thread};
 
-/// The only stream of a world.
-const STREAM: u16 = 0;
 /// What a frame's length takes on the wire, in bytes.
 const LENGTH_BYTES: usize = 4;
 /// Violations kept in full; the others are counted.
 const MAX_VIOLATIONS_KEPT: usize = 20;
 
-/// A deterministic world: peers, links, and a source that streams to all of them.
+/// A deterministic world: peers, links, and sources that stream to all of them.
 ///
 /// Everything in it follows from its [`Settings`]: equal settings, equal events to the byte, however many
 /// threads it runs on.
@@ -126,8 +128,16 @@ impl World {
                 self.region_of(entry.to as usize).calendar.enter(entry);
             }
             self.regions[region].outbox = outbox;
-            for (number, published) in mem::take(&mut self.regions[region].published) {
-                self.scene.publish(number, published);
+        }
+        let published = self.regions.iter_mut();
+        let mut published: Vec<_> = published
+            .flat_map(|region| mem::take(&mut region.published))
+            .collect();
+        // Within a window regions live through their peers one after another.
+        published
+            .sort_by_key(|(number, published)| (published.first.at, published.stream, *number));
+        for (number, published) in published {
+            if self.scene.publish(number, published) {
                 for region in &mut self.regions {
                     region.ledger.published();
                 }
@@ -172,11 +182,13 @@ impl World {
     /// What the run came to so far.
     pub fn figures(&self) -> Figures {
         let mut refused = BTreeMap::new();
-        for (actor, byzantine) in self.actors().zip(&self.scene.byzantine) {
-            if !byzantine {
+        let mut blame = Blame::default();
+        for (peer, actor) in self.actors().enumerate() {
+            if !self.scene.byzantine[peer] {
                 for (why, count) in actor.refused() {
                     *refused.entry(why).or_insert(0) += count;
                 }
+                blame.add(&self.scene, peer, &actor.report());
             }
         }
         let mut audit = Audit::default();
@@ -194,6 +206,7 @@ impl World {
                 .map(|actor| actor.ends.connected().count())
                 .sum(),
             refused,
+            blame,
             events: audit.events(),
             violations: violations.sum(),
             trace: audit.hash(),

@@ -4,7 +4,7 @@
 //! own: one of its peers after the other, which finds each peer's memory at hand, and next to other regions
 //! on other processors. What leaves the region is handed over between windows.
 
-use super::{actor::Actor, founding::Nursery, publish::Publishing};
+use super::{actor::Actor, nursery::Nursery, publish::Publishing};
 use crate::{
     audit::Audit,
     calendar::{Calendar, Entry},
@@ -43,10 +43,10 @@ pub(super) struct Region {
     pub invariants: Vec<Box<dyn Invariant>>,
     pub violations: Vec<Violation>,
     pub violation_count: u64,
-    /// What the source published since the scene was told.
+    /// What sources published since the scene was told.
     pub published: Vec<(SegmentNumber, Published)>,
-    /// What the source's driver has at hand, where the source is.
-    pub publishing: Publishing,
+    /// Per stream, what its source's driver has at hand, where the source is.
+    pub publishing: Vec<Publishing>,
     /// Where peers come from.
     pub nursery: Arc<Nursery>,
     pub now: Time,
@@ -147,6 +147,7 @@ impl Region {
             Event::Sent { life } => self.sent(peer, life),
             Event::Cuts { number } => self.cut(scene, peer, number),
             Event::Written => self.publish(scene, peer),
+            Event::Epoch => self.follow_epochs(scene, peer),
             Event::Leaves { number } => self.leave(scene, peer, number),
             Event::Returns { number } => self.come_back(scene, peer, number),
         }
@@ -154,9 +155,21 @@ impl Region {
 
     /// Gives a peer an input, and does what it wants done.
     pub fn give(&mut self, scene: &Scene, peer: usize, input: Input) {
-        let mut outputs = mem::take(&mut self.outputs);
         let now = self.now;
-        self.actor(peer).handle(now, input, &mut outputs);
+        self.act(scene, peer, |actor, outputs| {
+            actor.handle(now, input, outputs);
+        });
+    }
+
+    /// Lets a peer act, and does what it wants done.
+    pub fn act(
+        &mut self,
+        scene: &Scene,
+        peer: usize,
+        act: impl FnOnce(&mut Actor, &mut Vec<Output>),
+    ) {
+        let mut outputs = mem::take(&mut self.outputs);
+        act(self.actor(peer), &mut outputs);
         for output in outputs.drain(..) {
             self.take(scene, peer, output);
         }
@@ -193,10 +206,10 @@ impl Region {
                 }
             }
             Output::Deliver(segment) => {
-                if scene.is_honest_receiver(peer) {
+                if scene.is_honest_receiver(peer, segment.stream) {
                     self.check(scene, peer, Step::Delivered(&segment));
-                    if let Some((place, cut)) = scene.published(segment.number) {
-                        let identical = cut.has_content(&segment);
+                    if let Some((place, cut)) = scene.published(segment.stream, segment.number) {
+                        let identical = cut.first.has_content(&segment);
                         self.ledger.delivered(peer, place, identical);
                     }
                 }

@@ -173,7 +173,7 @@ fn who_crashes_is_missed_by_its_neighbours_and_nobody_else_stops() {
         ..settings(7)
     })
     .unwrap();
-    let victim = (world.scene.source + 1) % 16;
+    let victim = (world.scene.sources[0] + 1) % 16;
     let at = Time::ZERO + Duration::from_secs(2);
     world.crash(victim, at);
     world.run_until(at + Duration::from_millis(400));

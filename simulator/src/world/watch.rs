@@ -5,16 +5,18 @@ use crate::{
     invariant::{Step, Violation},
     scene::Scene,
 };
-use hamlet_overlay::io;
+use hamlet_overlay::io::{self, PublishError};
 
 impl Region {
     /// Counts what a peer tells.
     pub fn hear(&mut self, scene: &Scene, peer: usize, event: io::Event) {
         match event {
-            io::Event::Published { segment, .. } if peer == scene.source => {
-                self.note_published(scene, segment);
+            io::Event::Published { stream, segment } => {
+                self.note_published(scene, stream, segment);
             }
-            io::Event::NotPublished(why) if peer == scene.source => {
+            // One that contradicted itself, as it can that lost its disk, may not any more.
+            io::Event::NotPublished(PublishError::Stopped) if self.may_contradict(scene, peer) => {}
+            io::Event::NotPublished(why) if !scene.byzantine[peer] => {
                 self.violated(
                     scene,
                     peer,
@@ -22,10 +24,17 @@ impl Region {
                     why.to_string(),
                 );
             }
+            io::Event::Stopped { stream, .. } if scene.is_honest_receiver(peer, stream) => {
+                self.ledger.stopped(peer, stream, self.now);
+                self.check(scene, peer, Step::Stopped(stream));
+            }
             io::Event::Restored {
-                segment, repaired, ..
-            } if scene.is_honest_receiver(peer) => {
-                if let Some((place, published)) = scene.published(segment) {
+                stream,
+                segment,
+                repaired,
+                ..
+            } if scene.is_honest_receiver(peer, stream) => {
+                if let Some((place, published)) = scene.published(stream, segment) {
                     let after = self.now.since(published.at);
                     self.ledger.restored(peer, place, after, repaired);
                 }
@@ -34,14 +43,21 @@ impl Region {
         }
     }
 
+    fn may_contradict(&self, scene: &Scene, source: usize) -> bool {
+        let stream = scene.stream_of(source);
+        stream.is_some_and(|stream| scene.may_contradict[usize::from(stream)])
+    }
+
     /// Holds every invariant against a step, if the peer is honest.
     pub fn check(&mut self, scene: &Scene, peer: usize, step: Step) {
         if scene.byzantine[peer] {
             return;
         }
+        let now = self.now;
+        let now = self.actor(peer).shows(now);
         let mut broken = Vec::new();
         for invariant in &mut self.invariants {
-            if let Err(detail) = invariant.check(scene, peer, step) {
+            if let Err(detail) = invariant.check(scene, now, peer, step) {
                 broken.push((invariant.name(), detail));
             }
         }

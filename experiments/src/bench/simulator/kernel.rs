@@ -23,7 +23,7 @@ impl Kernel {
     pub fn new(peers: usize) -> Kernel {
         let cast = Cast {
             seed: 1,
-            source: 0,
+            sources: vec![0],
             clusters: vec![0; peers],
         };
         let [low_ms, high_ms] = LATENCY_MS.map(|ms| ms as f64);

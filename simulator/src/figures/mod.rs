@@ -1,5 +1,11 @@
 //! The figures of a run: what it came to, in numbers that follow from its settings alone.
 
+mod blame;
+mod clusters;
+mod proof;
+
+pub(crate) use blame::Blame;
+
 use crate::{
     ledger::{Arrivals, Ledger, Sent},
     scene::Scene,
@@ -7,16 +13,15 @@ use crate::{
 };
 use hamlet_overlay::{
     hash::Hash,
-    identity::PeerId,
     io::{Class, Refusal},
     time::Time,
-    view::Cluster,
+    view::StreamNumber,
 };
 use serde::Serialize;
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// What a run came to. Ratios of bytes are over the bytes of the stream; "receivers" are the honest peers
-/// without the source.
+/// What a run came to. Ratios of bytes are over the bytes of the stream; "receivers" of a stream are the
+/// honest peers without its source. Of several streams the figures are over all of them together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     /// Peers, the source and the Byzantine ones included.
@@ -37,6 +42,8 @@ pub struct Figures {
     pub k: u8,
     /// For how long the source published, in seconds.
     pub seconds: f64,
+    /// Streams.
+    pub streams: usize,
     /// Segments published.
     pub segments_published: u64,
     /// Their payloads' bytes.
@@ -49,11 +56,11 @@ pub struct Figures {
     pub repaired_ratio: f64,
     /// Whether everything that receivers handed out was what the source had cut.
     pub bytes_identical: bool,
-    /// What honest peers, the source among them, handed to the transport: the mean of them.
+    /// What honest peers, sources among them, handed to the transport: the mean of them.
     pub upload_ratio_mean: f64,
-    /// The same, of the receiver that sent most.
+    /// The same, of the honest peer that sent most and is no source.
     pub upload_ratio_max: f64,
-    /// The same, of the source.
+    /// The same, of the source; of several, the one that sent most.
     pub source_upload_ratio: f64,
     /// The part of `upload_ratio_mean` that is owed shards.
     pub live_ratio: f64,
@@ -84,12 +91,21 @@ pub struct Figures {
     pub worst_clusters: Vec<ClusterFigures>,
     /// Segments restored within the deadline at the receiver that got fewest of them in time.
     pub on_time_ratio_worst_peer: f64,
-    /// What one receiver in a hundred hands to the transport at least.
+    /// What one honest peer in a hundred, without sources, hands to the transport at least.
     pub upload_ratio_p99: f64,
     /// Bytes that are neither shards nor digests nor notices, a second; the mean of the honest.
     pub control_bytes_per_peer_per_s: f64,
     /// The share of clusters of which adversaries are half or more.
     pub captured_cluster_share: f64,
+    /// Slots of honest peers that honest fellow members call silent in the end, over all such slots: on these nobody
+    /// counts, since their holders are too slow or links fail. Sources, who are no relays of their own streams, are left out.
+    pub honest_called_silent_ratio: f64,
+    /// The same of slots that Byzantine peers have.
+    pub byzantine_called_silent_ratio: f64,
+    /// Receivers that ended a stream for good, of those streams whose source contradicted itself.
+    pub stopped_ratio: f64,
+    /// From the first contradiction until the last of them did; `None` if nobody did.
+    pub stopped_after_ms: Option<f64>,
     /// Peers that were put out; nobody is, while membership is that of the founding.
     pub evicted: Evicted,
     /// The seed of the world.
@@ -146,6 +162,7 @@ pub(crate) struct Account<'a> {
     pub ledger: &'a Ledger,
     pub connections: usize,
     pub refused: BTreeMap<Refusal, u64>,
+    pub blame: Blame,
     pub events: u64,
     pub violations: u64,
     pub trace: Hash,
@@ -159,15 +176,26 @@ impl Account<'_> {
         } = self;
         let parameters = &settings.parameters;
         let due = |at: Time| at + Settings::DRAIN <= self.now;
-        let receivers = (0..settings.peers).filter(|&peer| scene.is_honest_receiver(peer));
-        let receivers: Vec<usize> = receivers.collect();
+        let honest = (0..settings.peers).filter(|&peer| !scene.byzantine[peer]);
+        let receivers: Vec<usize> = honest.collect();
+        let watchers: Vec<Vec<usize>> = (0..settings.streams)
+            .map(|stream| {
+                let watches =
+                    |&peer: &usize| scene.is_honest_receiver(peer, stream as StreamNumber);
+                receivers.iter().copied().filter(watches).collect()
+            })
+            .collect();
         let published = scene.all_published().iter();
         let segments: Vec<Share> = published
             .zip(self.ledger.by_segment())
             .filter(|(published, _)| due(published.at))
-            .map(|(published, arrivals)| Share {
-                arrivals,
-                owed: Share::owed(scene, &receivers, published.at),
+            .map(|(published, arrivals)| {
+                let receivers = &watchers[usize::from(published.stream)];
+                Share {
+                    arrivals,
+                    owed: Share::owed(scene, receivers, published.at),
+                    receivers: receivers.len(),
+                }
             })
             .collect();
         let owed: u64 = segments
@@ -182,12 +210,12 @@ impl Account<'_> {
             segments.iter().map(fared).sum()
         };
         let minutes = self.now.since(Time::ZERO + Settings::WARM_UP).as_secs_f64() / 60.0;
-        let all = segments.len() * receivers.len();
+        let all: usize = segments.iter().map(|segment| segment.receivers).sum();
 
         let all_bytes = |sent: &Sent| sent.total();
         let stream_bytes = scene.all_published().iter();
         let stream_bytes = stream_bytes
-            .map(|segment| segment.payload.len() as u64)
+            .map(|segment| segment.first.payload.len() as u64)
             .sum();
         let sent = self.ledger.by_peer();
         let honest = (0..settings.peers).filter(|&peer| !scene.byzantine[peer]);
@@ -197,22 +225,28 @@ impl Account<'_> {
             ratio(bytes, stream_bytes) / honest.len().max(1) as f64
         };
         let part = |class: Class| mean(&|sent| sent.of(class));
-        let mut totals: Vec<u64> = receivers.iter().map(|&peer| sent[peer].total()).collect();
+        let plain = receivers
+            .iter()
+            .filter(|&&peer| scene.stream_of(peer).is_none());
+        let mut totals: Vec<u64> = plain.map(|&peer| sent[peer].total()).collect();
         totals.sort_unstable();
         let most = totals.last().copied();
         let p99 = totals.get((totals.len() * 99).div_ceil(100).saturating_sub(1));
+        let of_sources = scene.sources.iter().map(|&source| sent[source].total());
+        let proof = proof::proof(scene, self.ledger, &watchers);
         let seconds = self.now.since(Time::ZERO).as_secs_f64();
 
         Figures {
             peers: settings.peers,
             byzantine: settings.peers - honest.len(),
-            clusters: scene.network.clusters().len(),
+            clusters: scene.last_membership().clusters().len(),
             g_min: parameters.g_min,
             g_max: parameters.g_max,
             h: parameters.h,
             n: parameters.n,
             k: parameters.k,
             seconds: settings.publishing.as_secs_f64(),
+            streams: settings.streams,
             segments_published: scene.all_published().len() as u64,
             stream_bytes,
             delivered_ratio: ratio(count(&Arrivals::was_delivered), owed),
@@ -221,7 +255,7 @@ impl Account<'_> {
             bytes_identical: self.ledger.by_segment().iter().all(|of| of.altered == 0),
             upload_ratio_mean: mean(&all_bytes),
             upload_ratio_max: ratio(most.unwrap_or_default(), stream_bytes),
-            source_upload_ratio: ratio(sent[scene.source].total(), stream_bytes),
+            source_upload_ratio: ratio(of_sources.max().unwrap_or_default(), stream_bytes),
             live_ratio: part(Class::Live),
             digest_ratio: part(Class::Digest),
             notice_ratio: part(Class::Notice),
@@ -237,14 +271,18 @@ impl Account<'_> {
             absent_ratio: ratio(all as u64 - owed, all as u64),
             latency_ms: latency(&segments, owed),
             refused: self.refused,
-            worst_clusters: worst_clusters(scene, &segments),
+            worst_clusters: clusters::worst_clusters(scene, &segments),
             on_time_ratio_worst_peer: on_time_at_worst(&segments, &receivers),
             upload_ratio_p99: ratio(p99.copied().unwrap_or_default(), stream_bytes),
             control_bytes_per_peer_per_s: match seconds > 0.0 {
                 true => part(Class::Control) * stream_bytes as f64 / seconds,
                 false => 0.0,
             },
-            captured_cluster_share: captured(scene),
+            captured_cluster_share: clusters::captured(scene),
+            honest_called_silent_ratio: self.blame.honest(),
+            byzantine_called_silent_ratio: self.blame.byzantine(),
+            stopped_ratio: proof.stopped_ratio,
+            stopped_after_ms: proof.stopped_after_ms,
             evicted: Evicted::default(),
             seed: settings.seed,
             events: self.events,
@@ -258,6 +296,8 @@ impl Account<'_> {
 struct Share<'a> {
     arrivals: &'a Arrivals,
     owed: Cow<'a, [usize]>,
+    /// How many receivers there are, those included who were away.
+    receivers: usize,
 }
 
 impl Share<'_> {
@@ -286,52 +326,6 @@ fn on_time_at_worst(segments: &[Share], receivers: &[usize]) -> f64 {
     };
     let all = receivers.iter().filter_map(of);
     all.min_by(f64::total_cmp).unwrap_or(0.0)
-}
-
-/// The share of clusters of which adversaries are half or more.
-fn captured(scene: &Scene) -> f64 {
-    let clusters = scene.network.clusters();
-    let is_byzantine = |id: &&PeerId| {
-        let index = scene.directory.index(**id);
-        index.is_some_and(|peer| scene.byzantine[peer])
-    };
-    let is_captured = |cluster: &&Cluster| {
-        let members = cluster.members();
-        members.iter().filter(is_byzantine).count() * 2 >= members.len()
-    };
-    let captured = clusters.iter().filter(is_captured).count();
-    ratio(captured as u64, clusters.len() as u64)
-}
-
-fn worst_clusters(scene: &Scene, segments: &[Share]) -> Vec<ClusterFigures> {
-    let figures = |cluster: &Cluster| {
-        let members = cluster.members().iter();
-        let members: Vec<usize> = members
-            .filter_map(|&id| scene.directory.index(id))
-            .collect();
-        let (mut owed, mut on_time) = (0, 0);
-        for segment in segments {
-            for &peer in members.iter().filter(|&&peer| segment.owes(peer)) {
-                owed += 1;
-                on_time += u64::from(segment.arrivals.was_on_time(peer));
-            }
-        }
-        (owed > 0).then(|| ClusterFigures {
-            cluster: cluster.id,
-            members: members.len(),
-            byzantine: members
-                .iter()
-                .filter(|&&peer| scene.byzantine[peer])
-                .count(),
-            on_time_ratio: ratio(on_time, owed),
-        })
-    };
-    let clusters = scene.network.clusters().iter();
-    let mut worst: Vec<ClusterFigures> = clusters.filter_map(figures).collect();
-    worst.retain(|cluster| cluster.on_time_ratio < 1.0);
-    worst.sort_by(|a, b| a.on_time_ratio.total_cmp(&b.on_time_ratio));
-    worst.truncate(WORST_CLUSTERS);
-    worst
 }
 
 fn latency(segments: &[Share], owed: u64) -> Latency {
