@@ -1,6 +1,6 @@
 //! What is replicated: the door to the application.
 
-use crate::epoch::Height;
+use crate::epoch::{Charter, Epoch, Height};
 
 /// A deterministic state machine, whose state every member holds.
 ///
@@ -19,6 +19,15 @@ pub trait Application {
     /// If it is none; then the state is as before. A quorum vouches for every snapshot that comes here, so this
     /// means that members run different programs.
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), BadSnapshot>;
+
+    /// The epochs that follow, once the state says that this one is over (E1); none while it goes on. With the
+    /// command that makes it say so the epoch's log ends: what comes after it is not executed.
+    fn successors(&self) -> Vec<Charter> {
+        Vec::new()
+    }
+
+    /// An epoch begins with this state, with which another ended. From now on there are no successors.
+    fn begin(&mut self, _epoch: &Epoch) {}
 }
 
 /// Bytes that are no snapshot of this application.

@@ -25,11 +25,11 @@ pub struct BlockId {
 }
 
 impl BlockId {
-    /// The epoch's start, which needs no proposal: `B₀`.
+    /// The epoch's start, which needs no proposal: `B₀`. Heights go on where the epoch before ended.
     pub fn start(epoch: &Epoch) -> BlockId {
         BlockId {
             view: 0,
-            height: 0,
+            height: epoch.origin().height,
             hash: epoch.id(),
         }
     }

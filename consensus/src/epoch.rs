@@ -10,6 +10,7 @@ use crate::{
     mutant::{Mutant, Mutants},
     wire,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// The number of an attempt to agree on a block; 0 is the epoch's start.
@@ -35,13 +36,42 @@ impl Default for Terms {
     }
 }
 
+/// The most bytes that an application binds to an epoch.
+pub const MAX_CONTEXT_BYTES: usize = 1024;
+/// The most epochs that follow one: those of a cluster and of one that split from it.
+pub const MAX_SUCCESSORS: usize = 2;
+
+/// A membership: what defines an epoch, but for its network and the state that it begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Charter {
+    /// The cluster.
+    pub cluster: Hash,
+    /// The epoch's number; that of a cluster's first is 0.
+    pub number: u64,
+    /// What its members must agree on beforehand.
+    pub terms: Terms,
+    /// The members, in the order of their positions.
+    pub members: Vec<PeerId>,
+    /// What the application binds to the epoch: at most [`MAX_CONTEXT_BYTES`].
+    pub context: Bytes,
+}
+
+/// What an epoch begins with: the state in which the one before ended (E2). A cluster's first has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The last height of the epoch before; heights go on from it.
+    pub height: Height,
+    /// The root of the state after it.
+    pub state: Hash,
+}
+
 /// One fixed membership of a cluster, and all that its members' signatures are bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch {
     network: Hash,
     id: Hash,
-    terms: Terms,
-    members: Vec<PeerId>,
+    charter: Charter,
+    origin: Origin,
     pub(crate) mutants: Mutants,
 }
 
@@ -54,10 +84,48 @@ pub enum EpochError {
     /// One peer twice.
     #[error("a peer is listed twice among the members")]
     Double,
+    /// Too much is bound to it.
+    #[error("an application binds at most {MAX_CONTEXT_BYTES} bytes to an epoch, not {0}")]
+    Context(usize),
+}
+
+impl Charter {
+    /// The epoch of this charter that begins with `origin`.
+    ///
+    /// # Errors
+    /// If there are no members or too many, one is there twice, or the context is too long.
+    pub fn found(self, network: Hash, origin: Origin) -> Result<Epoch, EpochError> {
+        let Charter {
+            members, context, ..
+        } = &self;
+        if members.is_empty() || members.len() > MAX_MEMBERS {
+            return Err(EpochError::Size(members.len()));
+        }
+        if context.len() > MAX_CONTEXT_BYTES {
+            return Err(EpochError::Context(context.len()));
+        }
+        let mut sorted = members.clone();
+        sorted.sort();
+        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(EpochError::Double);
+        }
+        Ok(Epoch {
+            network,
+            id: Domain::Epoch.hash(&wire::encode(&(network, &self, origin))),
+            charter: self,
+            origin,
+            mutants: Mutants::default(),
+        })
+    }
+
+    /// The hash of the epochs that follow one.
+    pub fn hash(successors: &[Charter]) -> Hash {
+        Domain::Successors.hash(&wire::encode(&successors))
+    }
 }
 
 impl Epoch {
-    /// The epoch `number` of `cluster` in `network`, with these members in this order.
+    /// The epoch `number` of `cluster` in `network`, with these members in this order, which begins with nothing.
     ///
     /// # Errors
     /// If there are none or too many, or one is there twice.
@@ -68,22 +136,14 @@ impl Epoch {
         terms: Terms,
         members: Vec<PeerId>,
     ) -> Result<Epoch, EpochError> {
-        if members.is_empty() || members.len() > MAX_MEMBERS {
-            return Err(EpochError::Size(members.len()));
-        }
-        let mut sorted = members.clone();
-        sorted.sort();
-        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(EpochError::Double);
-        }
-        let text = wire::encode(&(network, cluster, number, terms, &members));
-        Ok(Epoch {
-            network,
-            id: Domain::Epoch.hash(&text),
+        let charter = Charter {
+            cluster,
+            number,
             terms,
             members,
-            mutants: Mutants::default(),
-        })
+            context: Bytes::new(),
+        };
+        charter.found(network, Origin::default())
     }
 
     /// The network it belongs to.
@@ -96,24 +156,39 @@ impl Epoch {
         self.id
     }
 
+    /// Its membership.
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// What it begins with.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The epoch's number.
+    pub fn number(&self) -> u64 {
+        self.charter.number
+    }
+
     /// What its members agreed on beforehand.
     pub fn terms(&self) -> Terms {
-        self.terms
+        self.charter.terms
     }
 
     /// Whether the state is sealed after this height.
     pub fn has_snapshot(&self, height: Height) -> bool {
-        height.is_multiple_of(self.terms.snapshot_every.max(1))
+        height.is_multiple_of(self.charter.terms.snapshot_every.max(1))
     }
 
     /// Its members, by position.
     pub fn members(&self) -> &[PeerId] {
-        &self.members
+        &self.charter.members
     }
 
     /// How many members there are.
     pub fn size(&self) -> usize {
-        self.members.len()
+        self.charter.members.len()
     }
 
     /// All members.
@@ -123,22 +198,27 @@ impl Epoch {
 
     /// The position of a peer, if it is a member.
     pub fn position(&self, peer: PeerId) -> Option<Member> {
-        (self.members.iter().position(|member| *member == peer)).map(|at| at as Member)
+        (self
+            .charter
+            .members
+            .iter()
+            .position(|member| *member == peer))
+        .map(|at| at as Member)
     }
 
     /// The peer at a position.
     pub fn peer(&self, member: Member) -> Option<PeerId> {
-        self.members.get(usize::from(member)).copied()
+        self.charter.members.get(usize::from(member)).copied()
     }
 
     /// How many members may be Byzantine: `f`.
     pub fn faults(&self) -> usize {
-        self.terms.model.kind().faults(self.size())
+        self.charter.terms.model.kind().faults(self.size())
     }
 
     /// How many members' votes decide: `q`.
     pub fn quorum(&self) -> usize {
-        let quorum = self.terms.model.kind().quorum(self.size());
+        let quorum = self.charter.terms.model.kind().quorum(self.size());
         if self.mutants.has(Mutant::SmallQuorum) {
             return quorum - 1;
         }
@@ -150,12 +230,12 @@ impl Epoch {
         if self.mutants.has(Mutant::FastQuorum) {
             return self.quorum();
         }
-        self.terms.model.strong(self.size())
+        self.charter.terms.model.strong(self.size())
     }
 
     /// What so many first votes for a block say.
     pub(crate) fn strong_claim(&self, block: BlockId) -> Claim {
-        match self.terms.model {
+        match self.charter.terms.model {
             Model::PartialSynchrony => Claim::Unanimous(block),
             Model::Synchrony { .. } => Claim::Preferred(block),
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, sync::LazyLock};
 
 /// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
-static KEYS: LazyLock<[[u8; 32]; 10]> =
+static KEYS: LazyLock<[[u8; 32]; 11]> =
     LazyLock::new(|| Domain::ALL.map(|domain| blake3::derive_key(domain.context(), &[])));
 
 /// What a hash is for. The strings are part of the protocol: changing one changes the network.
@@ -30,10 +30,12 @@ pub enum Domain {
     Record,
     /// The coefficients of a batch of signatures.
     Batch,
+    /// The epochs that follow one.
+    Successors,
 }
 
 impl Domain {
-    const ALL: [Domain; 10] = [
+    const ALL: [Domain; 11] = [
         Domain::Epoch,
         Domain::Block,
         Domain::Body,
@@ -44,6 +46,7 @@ impl Domain {
         Domain::State,
         Domain::Record,
         Domain::Batch,
+        Domain::Successors,
     ];
 
     const fn context(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Domain {
             Domain::State => "hamlet v1 snapshot",
             Domain::Record => "hamlet v1 consensus record",
             Domain::Batch => "hamlet v1 signature batch",
+            Domain::Successors => "hamlet v1 successors",
         }
     }
 

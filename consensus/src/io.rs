@@ -53,6 +53,8 @@ pub enum Input {
     Checked(Verdict),
     /// This member itself wants these payloads ordered.
     Submit(Vec<Bytes>),
+    /// Commands of this member's own that an epoch before did not execute.
+    Carry(Vec<Command>),
     /// A peer outside wants a command ordered and a certificate of its outcome.
     Client {
         /// Who, as the transport has checked.
@@ -160,6 +162,9 @@ pub enum Refusal {
     /// It was executed, but this member cannot prove with what outcome.
     #[error("the command was executed, but this member cannot prove its outcome; ask another")]
     Unproved,
+    /// The epoch is over.
+    #[error("the epoch is over; submit the command in the next")]
+    EpochOver,
     /// Too many commands wait.
     #[error("too many commands wait; submit it later or to another member")]
     Full,

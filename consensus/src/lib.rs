@@ -10,6 +10,7 @@
 //! while let Some(output) = replica.poll() { carry out, in this order }
 //! ```
 //!
+//! * [`succession`]: how a peer goes from one epoch to the next, with the rules E1 to E8.
 //! * [`replica`]: the rules R1 to R14, one module for each group of them.
 //! * [`vote`], [`certificate`], [`block`], [`command`], [`message`], [`outcome`], [`evidence`]: what is said.
 //! * [`application`], [`storage`], [`identity`]: what a driver provides; [`ed25519`] provides the last.
@@ -34,6 +35,7 @@ pub mod outcome;
 mod pool;
 pub mod replica;
 pub mod storage;
+pub mod succession;
 mod tally;
 pub mod time;
 mod view;

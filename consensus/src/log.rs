@@ -6,7 +6,7 @@ use crate::{
     block::{BlockId, SoundBlock},
     certificate::{Certificate, Claim},
     command::{COMMAND_WINDOW, CommandId},
-    epoch::{Epoch, Height},
+    epoch::{Charter, Epoch, Height},
     hash::{Domain, Hash},
     message::{MAX_PIECES, PIECE_BYTES},
     mutant::Mutant,
@@ -67,6 +67,11 @@ pub(crate) struct Log<A> {
     base: Option<SealedSnapshot>,
     /// A snapshot that is not sealed yet.
     candidate: Option<Snapshot>,
+    /// What the epoch begins with, unless it is its cluster's first.
+    origin: Option<Bytes>,
+    /// With which height the epoch ended, if it has, and the epochs that follow (E1).
+    end: Option<Height>,
+    successors: Vec<Charter>,
 }
 
 impl<A: Application> Log<A> {
@@ -80,7 +85,63 @@ impl<A: Application> Log<A> {
             recent: VecDeque::new(),
             base: None,
             candidate: None,
+            origin: None,
+            end: None,
+            successors: Vec::new(),
         }
+    }
+
+    /// Begins an epoch with the state in which the one before ended (E5).
+    pub fn begin(&mut self, epoch: &Epoch, snapshot: Bytes) -> Result<(), BadSnapshot> {
+        let origin = epoch.origin();
+        let content: Content = decode(&snapshot)?;
+        let pieces = Snapshot::new(origin.height, snapshot.clone()).pieces;
+        if state_root(&pieces) != origin.state || content.tip.height != origin.height {
+            return Err(BadSnapshot);
+        }
+        self.application.restore(&content.application)?;
+        self.application.begin(epoch);
+        self.tip = BlockId::start(epoch);
+        if !epoch.mutants.has(Mutant::ForgetWindow) {
+            self.remember(content.window);
+        }
+        self.origin = Some(snapshot);
+        Ok(())
+    }
+
+    fn remember(&mut self, window: Vec<(Height, Vec<CommandId>)>) {
+        self.executed_at = (window.iter())
+            .flat_map(|(height, ids)| ids.iter().map(|id| (*id, *height)))
+            .collect();
+        self.window = window.into();
+    }
+
+    /// What the epoch begins with, unless it is its cluster's first.
+    pub fn origin(&self) -> Option<&Bytes> {
+        self.origin.as_ref()
+    }
+
+    /// The epochs that follow, once this one is over.
+    pub fn successors(&self) -> &[Charter] {
+        &self.successors
+    }
+
+    /// With which height the epoch ended, if it has. What was committed after it is void.
+    pub fn end(&self) -> Option<Height> {
+        self.end
+    }
+
+    /// What members say of a height, if this member can say it.
+    pub fn seal_at(&self, epoch: &Epoch, height: Height) -> Option<Seal> {
+        if height == epoch.origin().height && self.origin.is_some() {
+            return Some(Seal {
+                block: BlockId::start(epoch),
+                outcomes: Hash::default(),
+                state: Some(epoch.origin().state),
+                successors: None,
+            });
+        }
+        self.at(height).map(|executed| executed.seal)
     }
 
     pub fn tip(&self) -> BlockId {
@@ -129,6 +190,9 @@ impl<A: Application> Log<A> {
         let id = block.id();
         let mut outcomes = Vec::new();
         for (command, text) in block.command_ids().iter().zip(&block.block().commands) {
+            if self.end.is_some() && !epoch.mutants.has(Mutant::ExecuteAfterEnd) {
+                break;
+            }
             let again =
                 self.executed_at.contains_key(command) && !epoch.mutants.has(Mutant::ExecuteTwice);
             let in_time = text.expires >= id.height
@@ -144,6 +208,10 @@ impl<A: Application> Log<A> {
                 height: id.height,
                 answer: answer.into(),
             });
+            if self.end.is_none() {
+                self.successors = self.application.successors();
+                self.end = (!self.successors.is_empty()).then_some(id.height);
+            }
         }
         let ids = outcomes.iter().map(|outcome| outcome.command).collect();
         self.window.push_back((id.height, ids));
@@ -154,11 +222,14 @@ impl<A: Application> Log<A> {
         }
         self.tip = id;
         self.tip_certificate.clone_from(&certificate);
-        let state = epoch.has_snapshot(id.height).then(|| self.take_snapshot());
+        let ends = self.end == Some(id.height);
+        let sealed = ends || self.end.is_none() && epoch.has_snapshot(id.height);
+        let state = sealed.then(|| self.take_snapshot());
         let seal = Seal {
             block: id,
             outcomes: outcome::root(&outcomes),
             state,
+            successors: ends.then(|| Charter::hash(&self.successors)),
         };
         self.recent.push_back(Executed {
             block,
@@ -211,21 +282,16 @@ impl<A: Application> Log<A> {
         let Claim::Sealed(sealed) = seal.claim else {
             return Err(BadSnapshot);
         };
-        let decoded = bincode::serde::decode_from_slice::<Content, _>(
-            &snapshot.bytes,
-            bincode::config::standard(),
-        );
-        let (content, _) = decoded.map_err(|_| BadSnapshot)?;
+        let content: Content = decode(&snapshot.bytes)?;
         if content.tip != sealed.block {
             return Err(BadSnapshot);
         }
         self.application.restore(&content.application)?;
         self.tip = content.tip;
         self.tip_certificate = Some(seal.clone());
-        self.executed_at = (content.window.iter())
-            .flat_map(|(height, ids)| ids.iter().map(|id| (*id, *height)))
-            .collect();
-        self.window = content.window.into();
+        self.successors = self.application.successors();
+        self.end = (!self.successors.is_empty()).then_some(self.tip.height);
+        self.remember(content.window);
         self.recent.clear();
         self.candidate = None;
         self.base = Some(SealedSnapshot { snapshot, seal });
@@ -249,10 +315,21 @@ impl Snapshot {
 
     /// One piece.
     pub fn piece(&self, index: u32) -> Option<Bytes> {
-        let start = usize::try_from(index).ok()?.checked_mul(PIECE_BYTES)?;
-        let end = (start + PIECE_BYTES).min(self.bytes.len());
-        (start < end).then(|| self.bytes.slice(start..end))
+        piece(&self.bytes, index)
     }
+}
+
+/// One piece of a snapshot's bytes.
+pub(crate) fn piece(bytes: &Bytes, index: u32) -> Option<Bytes> {
+    let start = usize::try_from(index).ok()?.checked_mul(PIECE_BYTES)?;
+    let end = start.checked_add(PIECE_BYTES)?.min(bytes.len());
+    (start < end).then(|| bytes.slice(start..end))
+}
+
+/// What a quorum vouches for is decoded without a limit.
+fn decode(bytes: &[u8]) -> Result<Content, BadSnapshot> {
+    let decoded = bincode::serde::decode_from_slice(bytes, bincode::config::standard());
+    decoded.map(|(content, _)| content).map_err(|_| BadSnapshot)
 }
 
 /// What a seal says of a state: the hash of the hashes of its pieces.

@@ -60,10 +60,34 @@ pub enum Mutant {
     KeepNullification,
     /// S6: what others may have certified is not awaited.
     NoRipening,
+    /// E1: commands after the one that ends the epoch are executed.
+    ExecuteAfterEnd,
+    /// E2: what follows an epoch is not in the bytes that are signed.
+    UnsignedSuccessors,
+    /// E3: what makes an epoch the successor of another is not checked.
+    TrustHandover,
+    /// E4: the pieces of the state that an epoch begins with are not checked.
+    TrustOrigin,
+    /// E4: the state is fetched from members of the new epoch only.
+    FetchFromNewOnly,
+    /// E5: members vote before the state that the epoch begins with is on disk.
+    BeginUnwritten,
+    /// E5: what was executed is forgotten when an epoch begins.
+    ForgetWindow,
+    /// E5: own commands that an epoch left over are not submitted again.
+    LoseLeftOver,
+    /// E6: that an epoch has begun is believed without a certificate.
+    TrustEstablished,
+    /// E6: members leave when the epoch is over, before a quorum of the next has begun.
+    LeaveEarly,
+    /// E6: nothing is handed over again.
+    HandOverOnce,
+    /// E7: who was left behind is not told of later epochs.
+    NeverGuide,
 }
 
 impl Mutant {
-    /// All of them.
+    /// Those of one epoch.
     pub const ALL: [Mutant; 27] = [
         Mutant::SmallQuorum,
         Mutant::FastQuorum,
@@ -92,6 +116,22 @@ impl Mutant {
         Mutant::NoObjection,
         Mutant::KeepNullification,
         Mutant::NoRipening,
+    ];
+
+    /// Those of the succession of epochs.
+    pub const OF_SUCCESSION: [Mutant; 12] = [
+        Mutant::ExecuteAfterEnd,
+        Mutant::UnsignedSuccessors,
+        Mutant::TrustHandover,
+        Mutant::TrustOrigin,
+        Mutant::FetchFromNewOnly,
+        Mutant::BeginUnwritten,
+        Mutant::ForgetWindow,
+        Mutant::LoseLeftOver,
+        Mutant::TrustEstablished,
+        Mutant::LeaveEarly,
+        Mutant::HandOverOnce,
+        Mutant::NeverGuide,
     ];
 }
 

@@ -68,6 +68,13 @@ impl Pool {
         Ok(true)
     }
 
+    /// Takes out all commands that a member brought.
+    pub fn take_of(&mut self, member: Member) -> Vec<Command> {
+        let order = (self.queues.remove(&member)).map_or(VecDeque::new(), |queue| queue.order);
+        let waiting = order.iter().filter_map(|id| self.waiting.remove(id));
+        waiting.map(|(_, command)| command).collect()
+    }
+
     /// Takes out a command that was ordered or has expired.
     pub fn remove(&mut self, id: &CommandId) {
         let Some((from, command)) = self.waiting.remove(id) else {

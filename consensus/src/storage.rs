@@ -7,6 +7,7 @@ use crate::{
     hash::{Domain, Hash},
     vote::SignedVote,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -70,7 +71,12 @@ pub enum StorageError {
 /// What a replica writes down (R13).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Record {
-    /// What the log begins with, instead of everything before: always the first record after a rewrite.
+    /// The state that the epoch begins with (E5): the very first record, unless the epoch is its cluster's first.
+    Origin {
+        /// The snapshot.
+        snapshot: Bytes,
+    },
+    /// What the log begins with, instead of everything before: the first record after a rewrite, but for the origin.
     Base {
         /// The seal of the snapshot.
         seal: Certificate,

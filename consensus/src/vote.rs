@@ -35,6 +35,8 @@ pub struct Seal {
     pub outcomes: Hash,
     /// The root of the replicated state, at the heights that have snapshots.
     pub state: Option<Hash>,
+    /// If the epoch ends with this height, the hash of what follows it (E1): [`Charter::hash`](crate::epoch::Charter::hash).
+    pub successors: Option<Hash>,
 }
 
 impl Seal {
@@ -50,7 +52,7 @@ const DOMAIN: &str = "hamlet v1 vote";
 /// What is signed for a vote.
 pub struct VoteText {
     network: Hash,
-    bytes: [u8; 146],
+    bytes: [u8; 179],
     length: usize,
 }
 
@@ -93,7 +95,7 @@ impl Vote {
     pub fn text(&self, epoch: &Epoch) -> VoteText {
         let mut text = VoteText {
             network: epoch.network(),
-            bytes: [0; 146],
+            bytes: [0; 179],
             length: 0,
         };
         let kind = match self {
@@ -115,8 +117,14 @@ impl Vote {
         }
         if let Vote::Seal(seal) = self {
             text.push(&seal.outcomes.0);
-            text.push(&[seal.state.is_some().into()]);
-            text.push(&seal.state.unwrap_or_default().0);
+            let successors = match epoch.mutants.has(Mutant::UnsignedSuccessors) {
+                true => None,
+                false => seal.successors,
+            };
+            for hash in [seal.state, successors] {
+                text.push(&[hash.is_some().into()]);
+                text.push(&hash.unwrap_or_default().0);
+            }
         }
         text
     }

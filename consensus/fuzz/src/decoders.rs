@@ -57,6 +57,7 @@ pub fn evidences() -> Vec<Vec<u8>> {
         block: block(1),
         outcomes: Hash([outcomes; 32]),
         state: Some(Hash([4; 32])),
+        successors: None,
     };
     let pairs = [
         (Vote::Notarize(block(1)), Vote::Notarize(block(2))),

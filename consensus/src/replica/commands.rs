@@ -69,20 +69,13 @@ impl Waiters {
 impl<A: Application> Replica<A> {
     /// This member's own commands.
     pub(super) fn on_submit(&mut self, payloads: Vec<Bytes>) {
-        let mut accepted = Vec::new();
-        for payload in payloads {
-            let command = Command {
-                expires: self.log.height() + COMMAND_WINDOW,
-                payload,
-            };
-            let id = command.id();
-            match self.accept(id, &command, self.me) {
-                Ok(true) => accepted.push(command),
-                Ok(false) => {}
-                Err(why) => self.outbox.push(Output::Rejected { command: id, why }),
-            }
-        }
-        self.hand_on(accepted);
+        let expires = self.log.height() + COMMAND_WINDOW;
+        let commands = payloads.into_iter();
+        self.on_carry(
+            commands
+                .map(|payload| Command { expires, payload })
+                .collect(),
+        );
     }
 
     /// A command of a peer outside.
@@ -136,6 +129,9 @@ impl<A: Application> Replica<A> {
         if self.log.executed_at(&id).is_some() {
             return Ok(false);
         }
+        if self.log.end().is_some() {
+            return Err(Refusal::EpochOver);
+        }
         let new = self.pool.add(id, command, from, self.log.height())?;
         self.timing.fresh |= new;
         Ok(new)
@@ -171,6 +167,40 @@ impl<A: Application> Replica<A> {
         if !batch.is_empty() {
             self.send_all(Message::Commands(batch));
         }
+    }
+
+    /// Tells clients that what they wait for was not executed in this epoch (E1).
+    pub(super) fn refuse_waiting(&mut self) {
+        let open: Vec<CommandId> = (self.waiters.commands())
+            .filter(|command| self.log.executed_at(command).is_none())
+            .copied()
+            .collect();
+        for command in open {
+            for client in self.waiters.take(&command) {
+                self.refuse(client, command, Refusal::EpochOver);
+            }
+        }
+    }
+
+    /// Commands of this member's own that were not executed, now that the epoch is over, whether it knows that or not: they
+    /// are for the next (E5).
+    pub fn take_left_over(&mut self) -> Vec<Command> {
+        self.left_over.extend(self.pool.take_of(self.me));
+        std::mem::take(&mut self.left_over)
+    }
+
+    /// Commands of its own that an epoch before did not execute.
+    pub(super) fn on_carry(&mut self, commands: Vec<Command>) {
+        let mut accepted = Vec::new();
+        for command in commands {
+            let id = command.id();
+            match self.accept(id, &command, self.me) {
+                Ok(true) => accepted.push(command),
+                Ok(false) => {}
+                Err(why) => self.outbox.push(Output::Rejected { command: id, why }),
+            }
+        }
+        self.hand_on(accepted);
     }
 
     /// Takes out of the pool what others executed while this member was behind.

@@ -1,7 +1,9 @@
 //! R8: executing what is committed.
 
 use super::Replica;
-use crate::{application::Application, block::SoundBlock, certificate::Certificate, io::Output};
+use crate::{
+    application::Application, block::SoundBlock, certificate::Certificate, io::Output, pool::Pool,
+};
 
 impl<A: Application> Replica<A> {
     /// Executes the blocks up to the target, if all of them are here; otherwise notes which is missing.
@@ -36,17 +38,32 @@ impl<A: Application> Replica<A> {
     /// Executes the block after the last.
     pub(super) fn execute(&mut self, block: SoundBlock, certificate: Option<Certificate>) {
         let id = block.id();
-        for command in block.command_ids() {
-            self.pool.remove(command);
-        }
+        let ids = block.clone();
         let executed = self.log.execute(&self.epoch, block, certificate);
         let outcomes = executed.outcomes.clone();
+        for command in ids.command_ids() {
+            // What is void in this epoch is for the next.
+            if self.log.end().is_none() || self.log.executed_at(command).is_some() {
+                self.pool.remove(command);
+            }
+        }
         (self.outbox).extend(outcomes.iter().cloned().map(Output::Executed));
         self.expire_commands();
         self.await_outcomes(&outcomes);
-        if self.epoch.has_snapshot(id.height) {
+        let end = self.log.end();
+        if end == Some(id.height) {
+            self.end();
+        }
+        if end == Some(id.height) || end.is_none() && self.epoch.has_snapshot(id.height) {
             self.seal(id.height);
         }
+    }
+
+    /// E1: the epoch is over. Whatever is not executed is for the next.
+    pub(super) fn end(&mut self) {
+        self.left_over.extend(self.pool.take_of(self.me));
+        self.pool = Pool::default();
+        self.refuse_waiting();
     }
 
     /// Forgets the views that what is executed has settled.

@@ -20,7 +20,8 @@ use crate::{
     application::Application,
     block::SoundBlock,
     certificate::Certificate,
-    epoch::{Epoch, Height, View},
+    command::Command,
+    epoch::{Charter, Epoch, Height, Origin, View},
     hash::Hash,
     identity::Signer,
     io::{Input, Output, Settings},
@@ -34,6 +35,7 @@ use crate::{
     view::OpenView,
     vote::Vote,
 };
+use bytes::Bytes;
 use catch_up::CatchUp;
 use certify::Checks;
 use commands::Waiters;
@@ -65,6 +67,22 @@ pub enum StartError {
     /// The stored records cannot be relied on.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The state that the epoch begins with is missing, or another.
+    #[error(
+        "the state that the epoch begins with is not there, or not what the epoch before sealed"
+    )]
+    Origin,
+}
+
+/// How an epoch ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// The seal of its last height.
+    pub seal: &'a Certificate,
+    /// The state after that.
+    pub snapshot: &'a Bytes,
+    /// The epochs that follow.
+    pub successors: &'a [Charter],
 }
 
 /// One member of one epoch.
@@ -86,6 +104,8 @@ pub struct Replica<A> {
     /// The highest commit that is known and not executed.
     target: Option<Certificate>,
     pool: Pool,
+    /// Own commands that were not executed when the epoch ended.
+    left_over: Vec<Command>,
     waiters: Waiters,
     seals: Seals,
     catch_up: CatchUp,
@@ -119,8 +139,55 @@ impl<A: Application> Replica<A> {
         stored: &[Vec<u8>],
         now: Time,
     ) -> Result<Replica<A>, StartError> {
+        let again = !stored.is_empty();
+        let mut replica = Replica::blank(epoch, signer, application, settings, again, now)?;
+        replica.recover(stored)?;
+        if replica.epoch.origin() != Origin::default() {
+            if replica.log.origin().is_none() {
+                return Err(StartError::Origin);
+            }
+            replica.share_origin();
+        }
+        Ok(replica)
+    }
+
+    /// The member of `epoch` that `signer` signs for, which begins with the state in which the epoch before ended
+    /// (E5). `application` is in its first state.
+    ///
+    /// # Errors
+    /// If the key is no member's, the fault model is not that of these rules, or the snapshot is not the one that
+    /// the epoch names. Then nothing was done.
+    pub fn succeed(
+        epoch: Arc<Epoch>,
+        signer: Arc<dyn Signer>,
+        application: A,
+        settings: Settings,
+        snapshot: Bytes,
+        now: Time,
+    ) -> Result<Replica<A>, StartError> {
+        let mut replica = Replica::blank(epoch, signer, application, settings, false, now)?;
+        let begun = replica.log.begin(&replica.epoch, snapshot.clone());
+        begun.map_err(|_| StartError::Origin)?;
+        if !replica.epoch.mutants.has(Mutant::BeginUnwritten) {
+            replica.record(&Record::Origin { snapshot });
+            replica.must_sync = true;
+        }
+        (replica.outbox).push(Output::Restored(replica.log.height()));
+        replica.share_origin();
+        Ok(replica)
+    }
+
+    /// A member that knows nothing yet; `again` if it was one before.
+    fn blank(
+        epoch: Arc<Epoch>,
+        signer: Arc<dyn Signer>,
+        application: A,
+        settings: Settings,
+        again: bool,
+        now: Time,
+    ) -> Result<Replica<A>, StartError> {
         let me = epoch.position(signer.id()).ok_or(StartError::NotAMember)?;
-        let mut replica = Replica {
+        Ok(Replica {
             me,
             signer,
             settings,
@@ -131,14 +198,14 @@ impl<A: Application> Replica<A> {
             view: 1,
             target: None,
             pool: Pool::default(),
+            left_over: Vec::new(),
             waiters: Waiters::default(),
             seals: Seals::default(),
             catch_up: CatchUp::default(),
             peers: Peers::new(epoch.size()),
             checks: Checks::default(),
             timing: Timing::new(now),
-            synchrony: (epoch.terms().model.bound())
-                .map(|bound| Synchrony::new(bound, now, !stored.is_empty())),
+            synchrony: (epoch.terms().model.bound()).map(|bound| Synchrony::new(bound, now, again)),
             framing: Framing::new(&epoch),
             outputs: VecDeque::new(),
             outbox: Vec::new(),
@@ -146,9 +213,7 @@ impl<A: Application> Replica<A> {
             must_rewrite: false,
             recovering: false,
             epoch,
-        };
-        replica.recover(stored)?;
-        Ok(replica)
+        })
     }
 
     /// Takes in what happened. What is to be done then comes from [`Replica::poll`].
@@ -159,6 +224,7 @@ impl<A: Application> Replica<A> {
             Input::Message { from, message } => self.on_message(from, &message),
             Input::Checked(verdict) => self.on_verdict(verdict),
             Input::Submit(payloads) => self.on_submit(payloads),
+            Input::Carry(commands) => self.on_carry(commands),
             Input::Client { client, command } => self.on_client(client, command),
         }
         self.settle();
@@ -284,6 +350,33 @@ impl<A: Application> Replica<A> {
     /// The replicated state.
     pub fn application(&self) -> &A {
         &self.log.application
+    }
+
+    /// Whether the epoch is over: commands are for the next (E1).
+    pub fn is_over(&self) -> bool {
+        self.log.end().is_some()
+    }
+
+    /// How the epoch ended, once a quorum has sealed that (E2).
+    pub fn ending(&self) -> Option<Ending<'_>> {
+        let base = self.log.base()?;
+        (self.log.end() == Some(base.snapshot.height)).then(|| Ending {
+            seal: &base.seal,
+            snapshot: &base.snapshot.bytes,
+            successors: self.log.successors(),
+        })
+    }
+
+    /// A certificate of this epoch, from which follows that a quorum has begun it (E6).
+    pub fn established(&self) -> Option<&Certificate> {
+        (self.seals.of_origin(&self.epoch))
+            .or(self.log.tip_certificate())
+            .or(self.log.base().map(|base| &base.seal))
+    }
+
+    /// The state that the epoch began with, unless it is its cluster's first.
+    pub fn origin(&self) -> Option<&Bytes> {
+        self.log.origin()
     }
 
     /// When a member was last heard of.

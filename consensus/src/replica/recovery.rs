@@ -47,6 +47,11 @@ impl<A: Application> Replica<A> {
 
     fn repeat_record(&mut self, record: Record) -> Option<()> {
         match record {
+            Record::Origin { snapshot } => {
+                self.log.begin(&self.epoch, snapshot).ok()?;
+                self.outbox.push(Output::Restored(self.log.height()));
+                self.settle_views();
+            }
             Record::Base { seal, snapshot } => {
                 let Claim::Sealed(sealed) = seal.claim else {
                     return None;

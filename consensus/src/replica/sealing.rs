@@ -6,7 +6,7 @@ use crate::{
     certificate::{Certificate, Claim},
     check::Item,
     command::CommandId,
-    epoch::Height,
+    epoch::{Epoch, Height},
     io::{Output, Refusal, Reply},
     log::Executed,
     member::{Member, MemberSet},
@@ -39,11 +39,16 @@ impl Seals {
     pub fn are_wanted(&self) -> bool {
         !self.wanted.is_empty()
     }
+
+    /// The seal of what the epoch begins with.
+    pub fn of_origin(&self, epoch: &Epoch) -> Option<&Certificate> {
+        self.kept.get(&epoch.origin().height)
+    }
 }
 
 impl<A: Application> Replica<A> {
     fn share(&self, height: Height) -> Option<SignedVote> {
-        let vote = Vote::Seal(self.log.at(height)?.seal);
+        let vote = Vote::Seal(self.log.seal_at(&self.epoch, height)?);
         Some(SignedVote::new(vote, &self.epoch, &*self.signer))
     }
 
@@ -53,6 +58,12 @@ impl<A: Application> Replica<A> {
         if let Some(share) = self.share(height).filter(|_| !self.recovering) {
             self.send_all(Message::Vote(share));
         }
+    }
+
+    /// E6: tells all that this member has begun, and wants to know that a quorum has.
+    pub(super) fn share_origin(&mut self) {
+        self.seal(self.epoch.origin().height);
+        self.flush();
     }
 
     fn want_seal(&mut self, height: Height) {
@@ -125,13 +136,20 @@ impl<A: Application> Replica<A> {
         }
     }
 
+    /// Whether a seal is never given up: that of an epoch's end, and of its beginning (E2, E6).
+    fn is_needed(&self, height: Height) -> bool {
+        self.log.end() == Some(height)
+            || (self.log.origin().is_some() && height == self.epoch.origin().height)
+    }
+
     /// R9 for seals.
     pub(super) fn request_seals(&mut self) {
         let heights: Vec<Height> = self.seals.wanted.keys().copied().collect();
         for height in heights {
+            let needed = self.is_needed(height);
             let requests = self.seals.wanted.entry(height).or_default();
             *requests += 1;
-            if *requests > MAX_REQUESTS {
+            if *requests > MAX_REQUESTS && !needed {
                 self.give_up_seal(height);
                 continue;
             }
@@ -153,7 +171,7 @@ impl<A: Application> Replica<A> {
             .or(self.log.base().map(|base| &base.seal))
             .filter(|seal| matches!(seal.claim, Claim::Sealed(seal) if seal.height() == height));
         let known = known.map(|seal| Message::Certificates(vec![seal.clone()]));
-        if known.is_none() && self.log.at(height).is_none() {
+        if known.is_none() && self.log.seal_at(&self.epoch, height).is_none() {
             return;
         }
         // A share costs a signature, so whoever asks pays first.
@@ -211,16 +229,10 @@ impl<A: Application> Replica<A> {
 
     /// Makes the seal of a height that this member executed, if enough others say the same.
     fn certify_seal(&mut self, height: Height) {
-        let Some(vote) = self
-            .log
-            .at(height)
-            .map(|executed| Vote::Seal(executed.seal))
-        else {
+        let Some(seal) = self.log.seal_at(&self.epoch, height) else {
             return;
         };
-        let Vote::Seal(seal) = vote else {
-            return;
-        };
+        let vote = Vote::Seal(seal);
         let claim = Claim::Sealed(seal);
         let Some(shares) = self.seals.shares.get_mut(&height) else {
             return;
@@ -235,7 +247,7 @@ impl<A: Application> Replica<A> {
 
     /// A valid seal of a height that this member executed.
     pub(super) fn on_seal(&mut self, height: Height, seal: Certificate) {
-        let own = self.log.at(height).map(|executed| executed.seal);
+        let own = self.log.seal_at(&self.epoch, height);
         if own.map(Claim::Sealed) != Some(seal.claim) {
             return;
         }
@@ -272,10 +284,14 @@ impl<A: Application> Replica<A> {
         let Some(base) = self.log.base() else {
             return;
         };
-        let mut records = vec![Record::Base {
+        let origin = self.log.origin().cloned();
+        let mut records: Vec<Record> = (origin.into_iter())
+            .map(|snapshot| Record::Origin { snapshot })
+            .collect();
+        records.push(Record::Base {
             seal: base.seal.clone(),
             snapshot: base.snapshot.bytes.to_vec(),
-        }];
+        });
         for executed in self.log.after(base.snapshot.height).into_iter().flatten() {
             records.push(Record::Block(executed.block.block().clone()));
             records.extend(executed.certificate.clone().map(Record::Certificate));

@@ -71,11 +71,13 @@ pub fn run(arguments: Arguments) -> Outcome {
     interrupt::listen()?;
     let model = arguments.model;
     #[cfg(feature = "mutants")]
-    if let Some(outcome) = arguments
-        .mutants
-        .run(model, arguments.seeds, arguments.threads)?
     {
-        return Ok(outcome);
+        use hamlet_consensus::mutant::{Mutant, Mutants};
+        let (seeds, threads) = (arguments.seeds, arguments.threads);
+        let run = |seed, mutant| torture::run(&model.draw(seed), Mutants::one(mutant));
+        if let Some(outcome) = arguments.mutants.run(&Mutant::ALL, seeds, threads, run) {
+            return Ok(outcome);
+        }
     }
     if arguments.seeds.first == arguments.seeds.last {
         println!("{:#?}", model.draw(arguments.seeds.first));

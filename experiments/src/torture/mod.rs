@@ -4,6 +4,7 @@ mod consensus;
 mod explore;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod succession;
 mod twins;
 
 use crate::Outcome;
@@ -19,6 +20,7 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Part {
     Consensus(consensus::Arguments),
+    Succession(succession::Arguments),
     Twins(twins::Arguments),
 }
 
@@ -26,6 +28,7 @@ enum Part {
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.part {
         Part::Consensus(arguments) => consensus::run(arguments),
+        Part::Succession(arguments) => succession::run(arguments),
         Part::Twins(arguments) => twins::run(arguments),
     }
 }

@@ -15,6 +15,7 @@ mod ledger;
 mod network;
 pub mod oracle;
 mod plan;
+pub mod succession;
 #[cfg(test)]
 mod tests;
 pub mod twins;

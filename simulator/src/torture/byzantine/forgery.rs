@@ -129,6 +129,7 @@ impl Team {
             block: block.id(),
             outcomes: Hash::default(),
             state: Some(Hash([7; 32])),
+            successors: None,
         };
         let tail = Tail {
             certificate: self.sign_alone(Claim::Finalized(block.id())),

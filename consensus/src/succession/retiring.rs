@@ -1,0 +1,209 @@
+//! E3, E6: the epoch before the newest, served until those that follow are established.
+
+use super::{
+    Handover, Output, Parcel, Running, Succession, Transfer,
+    handover::{Tag, tag},
+};
+use crate::{
+    application::Application, epoch::Epoch, identity::PeerId, mutant::Mutant, time::Time, wire,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The most epochs that are over and served. Each but the last waits for a cluster that split off, of which no quorum is
+/// known to have begun.
+const MAX_RETIRING: usize = 8;
+
+/// This peer's part in an epoch that is over.
+#[derive(Clone)]
+pub(super) struct Retiring<A> {
+    pub running: Running<A>,
+    pub handover: Handover,
+    /// The epochs that follow.
+    pub successors: Vec<Arc<Epoch>>,
+    /// Those of them that no quorum is known to have begun.
+    pub unsettled: Vec<Tag>,
+    /// The state in which the epoch ended, once it is here.
+    pub snapshot: Option<Bytes>,
+    /// When the handover was told last.
+    told: Option<Time>,
+    /// When it is told again.
+    due: Time,
+}
+
+impl<A> Retiring<A> {
+    pub fn new(
+        running: Running<A>,
+        handover: Handover,
+        successors: Vec<Arc<Epoch>>,
+        snapshot: Option<Bytes>,
+        now: Time,
+    ) -> Retiring<A> {
+        Retiring {
+            running,
+            unsettled: successors.iter().map(|epoch| tag(epoch)).collect(),
+            handover,
+            successors,
+            snapshot,
+            told: None,
+            due: now,
+        }
+    }
+
+    /// When the handover is to be told.
+    pub fn due(&self) -> Time {
+        self.due
+    }
+
+    /// An epoch that follows, if this is the name of one.
+    pub fn successor(&self, name: Tag) -> Option<&Arc<Epoch>> {
+        (self.successors.iter()).find(|epoch| tag(epoch) == name)
+    }
+}
+
+impl<A: Application + Clone> Succession<A> {
+    /// Whether the newest epoch that this peer takes part in is over: then it goes on to what follows.
+    pub(super) fn look_for_end(&mut self) -> bool {
+        let newest = tag(self.chain.newest());
+        if let Some(member) = self.member.as_ref().filter(|member| member.tag == newest)
+            && let Some(ending) = member.replica.ending()
+        {
+            let handover = Handover {
+                ended: member.tag,
+                seal: ending.seal.clone(),
+                successors: ending.successors.to_vec(),
+            };
+            let snapshot = ending.snapshot.clone();
+            return self.go_on(handover, Some(snapshot));
+        }
+        // One that was behind when it heard of the handover may catch up after all.
+        let newest = newest_successor(&self.chain);
+        for retiring in self
+            .retiring
+            .iter_mut()
+            .filter(|old| old.snapshot.is_none())
+        {
+            let Some(ending) = retiring.running.replica.ending() else {
+                continue;
+            };
+            let snapshot = ending.snapshot.clone();
+            retiring.snapshot = Some(snapshot.clone());
+            if newest == Some(retiring.running.tag) && self.joining.take().is_some() {
+                self.begin(snapshot);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The newest epoch is over, as this proves: goes on to the next. Whether that was so.
+    pub(super) fn go_on(&mut self, handover: Handover, snapshot: Option<Bytes>) -> bool {
+        let ended = self.chain.newest().clone();
+        let Some(successors) = self.chain.follow(self.me, &handover) else {
+            return false;
+        };
+        (self.outputs).push_back(Output::Link(wire::encode(&handover)));
+        self.joining = None;
+        if let Some(mut running) = self.member.take() {
+            if !ended.mutants.has(Mutant::LoseLeftOver) {
+                self.left_over.extend(running.replica.take_left_over());
+            }
+            while self.retiring.len() >= MAX_RETIRING {
+                self.drop_retiring(0);
+            }
+            let retiring = Retiring::new(running, handover, successors, snapshot.clone(), self.now);
+            if ended.mutants.has(Mutant::LeaveEarly) {
+                self.outputs.push_back(Output::Drop(retiring.running.tag));
+            } else {
+                self.retiring.push_back(retiring);
+            }
+        }
+        let next = self.chain.newest().clone();
+        if next.position(self.me).is_none() {
+            self.outputs.push_back(Output::PutOut(next));
+        } else if let Some(snapshot) = snapshot {
+            self.begin(snapshot);
+        } else {
+            self.begin_joining();
+        }
+        true
+    }
+
+    fn drop_retiring(&mut self, place: usize) {
+        if let Some(old) = self.retiring.remove(place) {
+            // Who is not a member any more keeps its last store, so that it knows that it has left.
+            if self.member.is_some() || place < self.retiring.len() {
+                self.outputs.push_back(Output::Drop(old.running.tag));
+            }
+        }
+    }
+
+    /// E6: forgets epochs that are over, once a quorum of each that follows has begun.
+    pub(super) fn retire(&mut self) {
+        let begun = (self.member.as_ref())
+            .filter(|member| member.replica.established().is_some())
+            .map(|member| member.tag);
+        for place in (0..self.retiring.len()).rev() {
+            let unsettled = &mut self.retiring[place].unsettled;
+            // An epoch's end is sealed by a quorum that had begun it.
+            unsettled.retain(|name| Some(*name) != begun && !self.chain.has_ended(*name));
+            if unsettled.is_empty() {
+                self.drop_retiring(place);
+            }
+        }
+    }
+
+    /// E3: tells those who may not know what follows.
+    pub(super) fn hand_over(&mut self) {
+        for place in 0..self.retiring.len() {
+            self.hand_over_one(place);
+        }
+    }
+
+    fn hand_over_one(&mut self, place: usize) {
+        let retiring = &mut self.retiring[place];
+        if self.now < retiring.due {
+            return;
+        }
+        let once = retiring
+            .running
+            .replica
+            .epoch()
+            .mutants
+            .has(Mutant::HandOverOnce);
+        retiring.due = match once {
+            true => Time::NEVER,
+            false => self.now + self.settings.beat,
+        };
+        let first = retiring.told.is_none();
+        retiring.told = Some(self.now);
+        let old = retiring.running.replica.epoch();
+        let here = self.member.as_ref();
+        let heard = |epoch: &Epoch, peer: PeerId| {
+            let replica = here.filter(|member| member.tag == tag(epoch));
+            let replica = replica.map(|member| &member.replica);
+            replica.is_some_and(|replica| {
+                (epoch.position(peer)).is_some_and(|place| replica.last_heard(place).is_some())
+            })
+        };
+        let mut to = Vec::new();
+        for epoch in &retiring.successors {
+            if retiring.unsettled.contains(&tag(epoch)) {
+                let unheard = (epoch.members().iter().copied())
+                    .filter(|peer| *peer != self.me && !heard(epoch, *peer))
+                    // At first members of both come to the end themselves.
+                    .filter(|peer| !first || old.position(*peer).is_none());
+                to.extend(unheard);
+            }
+        }
+        if !to.is_empty() {
+            let handovers = Transfer::Handovers(vec![retiring.handover.clone()]);
+            (self.outputs).push_back(Output::Send(to, Parcel::Transfer(handovers)));
+        }
+    }
+}
+
+/// The epoch before the newest, from which that gets its state.
+fn newest_successor(chain: &super::Chain) -> Option<Tag> {
+    chain.last_handover().map(|(ended, _)| tag(ended))
+}

@@ -1,0 +1,192 @@
+//! E5: beginning an epoch, at first and after a crash.
+
+use super::{
+    Chain, Handover, Joining, Output, Running, Store, Stored, Succession,
+    handover::{Opening, tag},
+    retiring::Retiring,
+    transfer::Visitors,
+};
+use crate::{
+    Epoch, Replica, Settings,
+    application::Application,
+    identity::{PeerId, Signer},
+    replica::StartError,
+    time::Time,
+    wire,
+};
+use bytes::Bytes;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+impl<A: Application + Clone> Succession<A> {
+    /// A peer that trusts `trusted` to be an epoch of its cluster. `stored` is what it stored before.
+    /// `application` is in its first state.
+    ///
+    /// # Errors
+    /// If a store cannot be relied on. Then nothing was done.
+    pub fn start(
+        trusted: Arc<Epoch>,
+        signer: Arc<dyn Signer>,
+        application: A,
+        settings: Settings,
+        stored: &Stored,
+        now: Time,
+    ) -> Result<Succession<A>, StartError> {
+        let mut succession = Succession {
+            me: signer.id(),
+            signer,
+            application,
+            settings,
+            now,
+            chain: Chain::new(trusted.clone()),
+            member: None,
+            retiring: VecDeque::new(),
+            joining: None,
+            waiting: VecDeque::new(),
+            left_over: Vec::new(),
+            visitors: Visitors::default(),
+            pending: BTreeMap::new(),
+            next_check: 0,
+            seek: (now, 0),
+            alarm: Time::NEVER,
+            outputs: VecDeque::new(),
+        };
+        for link in &stored.links {
+            // One that was told twice does not follow the newest.
+            if let Ok(handover) = wire::decode(link) {
+                succession.chain.follow(succession.me, &handover);
+            }
+        }
+        let mut places = Vec::new();
+        for store in &stored.stores {
+            let place = Place::of(store, &trusted, succession.me)?;
+            let begun = succession.run(place.epoch.clone(), place.records);
+            if begun.as_ref().err() == Some(&StartError::Origin) && place.records.len() <= 1 {
+                // It was opened, and the state that its epoch begins with was not wholly written.
+                succession
+                    .outputs
+                    .push_back(Output::Drop(tag(&place.epoch)));
+            } else {
+                places.push((place, begun?));
+            }
+        }
+        places.sort_by_key(|(place, _)| place.epoch.origin().height);
+        match places.pop() {
+            None if trusted.position(succession.me).is_some() => {
+                succession.chain.go_back(tag(&trusted));
+                succession.member = Some(succession.run(trusted, &[])?);
+            }
+            None if succession.wants_to_seek() => {}
+            None => succession.begin_joining(),
+            Some((place, running)) => {
+                if let Some((ended, handover)) = &place.origin {
+                    if !succession.chain.go_back(tag(ended)) {
+                        succession.chain = Chain::new(ended.clone());
+                    }
+                    let successors = succession.chain.follow(succession.me, handover);
+                    successors.ok_or(StartError::Origin)?;
+                }
+                succession.chain.go_back(running.tag);
+                succession.member = Some(running);
+                for (place, running) in places {
+                    succession.serve_again(place, running);
+                }
+            }
+        }
+        succession.settle();
+        Ok(succession)
+    }
+
+    fn run(&self, epoch: Arc<Epoch>, records: &[Vec<u8>]) -> Result<Running<A>, StartError> {
+        let (signer, application) = (self.signer.clone(), self.application.clone());
+        let tag = tag(&epoch);
+        let replica = Replica::new(epoch, signer, application, self.settings, records, self.now)?;
+        Ok(Running {
+            tag,
+            replica,
+            alarm: Time::ZERO,
+        })
+    }
+
+    /// Serves an epoch that is over, as before the crash, if it is known what followed it.
+    fn serve_again(&mut self, place: Place<'_>, running: Running<A>) {
+        let end = self
+            .chain
+            .after(running.tag, 1)
+            .and_then(|mut ends| ends.pop());
+        let successors = end.as_ref().and_then(|end| end.epochs(&place.epoch));
+        match end.zip(successors) {
+            Some((end, successors)) => {
+                let retiring = Retiring::new(running, end, successors, None, self.now);
+                self.retiring.push_back(retiring);
+            }
+            None => self.outputs.push_back(Output::Drop(running.tag)),
+        }
+    }
+
+    /// Begins the newest epoch with the state in which the one before ended.
+    pub(super) fn begin(&mut self, snapshot: Bytes) {
+        let epoch = self.chain.newest().clone();
+        let Some((ended, handover)) = self.chain.last_handover() else {
+            return;
+        };
+        let opening = Opening::encode(ended, handover);
+        let (signer, application) = (self.signer.clone(), self.application.clone());
+        let (settings, now) = (self.settings, self.now);
+        match Replica::succeed(epoch.clone(), signer, application, settings, snapshot, now) {
+            Ok(replica) => {
+                self.outputs.push_back(Output::Open(tag(&epoch), opening));
+                self.member = Some(Running {
+                    tag: tag(&epoch),
+                    replica,
+                    alarm: Time::ZERO,
+                });
+                self.outputs.push_back(Output::Began(epoch));
+            }
+            Err(error) => self.outputs.push_back(Output::Failed(epoch, error)),
+        }
+    }
+
+    /// Fetches the state that the newest epoch begins with.
+    pub(super) fn begin_joining(&mut self) {
+        let epoch = self.chain.newest().clone();
+        if let Some((ended, _)) = self.chain.last_handover() {
+            self.joining = Some(Joining::new(epoch, ended, self.me));
+        }
+    }
+}
+
+/// A store, and the epoch that it is of.
+struct Place<'a> {
+    epoch: Arc<Epoch>,
+    /// The epoch before, and how it ended.
+    origin: Option<(Arc<Epoch>, Handover)>,
+    records: &'a [Vec<u8>],
+}
+
+impl<'a> Place<'a> {
+    fn of(store: &'a Store, trusted: &Arc<Epoch>, me: PeerId) -> Result<Place<'a>, StartError> {
+        let records = &store.records[..];
+        if store.opening.is_empty() {
+            return Ok(Place {
+                epoch: trusted.clone(),
+                origin: None,
+                records,
+            });
+        }
+        let opening = Opening::decode(&store.opening, trusted.network());
+        let (mut ended, handover) = opening.ok_or(StartError::Origin)?;
+        ended.mutants = trusted.mutants;
+        let epochs = handover.epochs(&ended).ok_or(StartError::Origin)?;
+        let mine = epochs
+            .into_iter()
+            .find(|epoch| epoch.position(me).is_some());
+        Ok(Place {
+            epoch: mine.ok_or(StartError::NotAMember)?,
+            origin: Some((Arc::new(ended), handover)),
+            records,
+        })
+    }
+}

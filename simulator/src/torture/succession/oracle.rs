@@ -1,0 +1,221 @@
+//! Who knows everything, and tells when a promise of succession is broken.
+
+use crate::torture::{Ledger, keys::CheapKeys, oracle::Violation};
+use hamlet_consensus::{
+    Epoch, Message,
+    command::CommandId,
+    epoch::View,
+    hash::Hash,
+    outcome::Outcome,
+    succession::{Handover, Parcel, Tag, Transfer, tag},
+    vote::{SignedVote, Vote},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Per place in the log, from 1: the command, and the digest after it.
+type History = BTreeMap<u64, (CommandId, [u8; 16])>;
+
+pub(super) struct Oracle {
+    keys: CheapKeys,
+    /// By cluster; that of a cluster that split from another begins with the other's.
+    histories: BTreeMap<Hash, History>,
+    /// All epochs that ever were, and by whom each was begun.
+    epochs: BTreeMap<Tag, (Arc<Epoch>, BTreeSet<u8>)>,
+    /// By cluster and number, which epoch it is.
+    numbers: BTreeMap<(Hash, u64), Tag>,
+    /// How each epoch ended.
+    ends: BTreeMap<Tag, Handover>,
+    votes: BTreeMap<(u8, Tag, View), Vec<Vote>>,
+    violation: Option<Violation>,
+}
+
+impl Oracle {
+    pub fn new(keys: CheapKeys, founding: Arc<Epoch>) -> Oracle {
+        let charter = founding.charter();
+        let name = tag(&founding);
+        Oracle {
+            keys,
+            histories: BTreeMap::from([(charter.cluster, History::new())]),
+            numbers: BTreeMap::from([((charter.cluster, charter.number), name)]),
+            epochs: BTreeMap::from([(name, (founding, BTreeSet::new()))]),
+            ends: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            violation: None,
+        }
+    }
+
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    pub fn blame(&mut self, violation: Violation) {
+        self.violation.get_or_insert(violation);
+    }
+
+    /// The newest epoch of each cluster.
+    pub fn newest(&self) -> Vec<Arc<Epoch>> {
+        let mut newest: BTreeMap<Hash, Arc<Epoch>> = BTreeMap::new();
+        for (cluster, number) in self.numbers.keys() {
+            if let Some((epoch, _)) = self.epochs.get(&self.numbers[&(*cluster, *number)]) {
+                newest.insert(*cluster, epoch.clone());
+            }
+        }
+        newest.into_values().collect()
+    }
+
+    /// The cluster that an epoch is of.
+    pub fn cluster(&self, name: Tag) -> Option<Hash> {
+        (self.epochs.get(&name)).map(|(epoch, _)| epoch.charter().cluster)
+    }
+
+    /// How many commands a cluster has executed.
+    pub fn length(&self, cluster: Hash) -> u64 {
+        (self.histories.get(&cluster))
+            .and_then(|history| history.last_key_value())
+            .map_or(0, |(count, _)| *count)
+    }
+
+    /// How many commands were executed in all.
+    pub fn total(&self) -> u64 {
+        (self.histories.values())
+            .map(|history| history.len() as u64)
+            .sum()
+    }
+
+    /// An honest peer is a member of an epoch from now on.
+    pub fn began(&mut self, peer: u8, epoch: &Arc<Epoch>) {
+        match self.epochs.get_mut(&tag(epoch)) {
+            Some((_, by)) => {
+                by.insert(peer);
+            }
+            None => {
+                let text = format!("{peer} began an epoch that follows none: {epoch:?}");
+                self.blame(Violation::Agreement(text));
+            }
+        }
+    }
+
+    /// An honest peer's application is in this state.
+    pub fn state(&mut self, peer: u8, (cluster, count, digest): (Hash, u64, [u8; 16])) {
+        let known = self
+            .histories
+            .get(&cluster)
+            .and_then(|history| history.get(&count))
+            .map(|(_, digest)| *digest);
+        if count > 0 && known != Some(digest) {
+            let text = format!("{peer} is in a state of its own after {count} commands");
+            self.blame(Violation::Agreement(text));
+        }
+    }
+
+    /// An honest peer executed a command.
+    pub fn executed(&mut self, peer: u8, cluster: Hash, outcome: &Outcome) {
+        let Some((count, digest)) = Ledger::parse(&outcome.answer) else {
+            return self.blame(Violation::Integrity("an answer was changed".into()));
+        };
+        let length = self.length(cluster);
+        let history = self.histories.entry(cluster).or_default();
+        let entry = (outcome.command, digest);
+        let violation = match history.get(&count) {
+            Some(known) if *known != entry => Violation::Agreement(format!(
+                "{peer} executed {entry:?} at place {count}, another {known:?}"
+            )),
+            Some(_) => return,
+            None if count != length + 1 => {
+                Violation::Agreement(format!("{peer} skipped from {length} to {count}"))
+            }
+            None => {
+                let twice = history.values().any(|(command, _)| *command == entry.0);
+                history.insert(count, entry);
+                if !twice {
+                    return;
+                }
+                Violation::Integrity(format!("{peer} executed {:?} twice", entry.0))
+            }
+        };
+        self.blame(violation);
+    }
+
+    /// An honest peer sent this.
+    pub fn sent(&mut self, peer: u8, parcel: &Parcel) {
+        match parcel {
+            Parcel::Agreement(name, message) => match &**message {
+                Message::Vote(signed) => self.voted(peer, *name, signed.vote),
+                Message::Proposal(proposal) => {
+                    let signed = SignedVote {
+                        vote: Vote::Notarize(proposal.block.header.id()),
+                        signature: proposal.signature,
+                    };
+                    self.voted(peer, *name, signed.vote);
+                }
+                _ => {}
+            },
+            Parcel::Transfer(Transfer::Handovers(handovers)) => {
+                for handover in handovers {
+                    self.ended(peer, handover);
+                }
+            }
+            Parcel::Transfer(Transfer::Established(name, certificate)) => {
+                let valid = (self.epochs.get(name))
+                    .is_some_and(|(epoch, _)| certificate.verify(epoch, &self.keys));
+                if !valid {
+                    let text = format!("{peer} vouches for an epoch that no quorum has begun");
+                    self.blame(Violation::Certificate(text));
+                }
+            }
+            Parcel::Transfer(_) => {}
+        }
+    }
+
+    fn voted(&mut self, peer: u8, name: Tag, vote: Vote) {
+        let view = match vote {
+            // Seals of one height have the view of its block.
+            Vote::Seal(seal) => seal.height() | 1 << 63,
+            vote => vote.view(),
+        };
+        let votes = self.votes.entry((peer, name, view)).or_default();
+        let known = votes.iter().find(|known| known.contradicts(&vote)).copied();
+        if !votes.contains(&vote) {
+            votes.push(vote);
+        }
+        if let Some(known) = known {
+            let text = format!("honest peer {peer} signed {known:?} and {vote:?}");
+            self.blame(Violation::Framed(text));
+        }
+    }
+
+    /// An honest peer relies on this.
+    pub fn ended(&mut self, peer: u8, handover: &Handover) {
+        let Some((epoch, _)) = self.epochs.get(&handover.ended).cloned() else {
+            let text = format!("{peer} relies on the end of an epoch that never was");
+            return self.blame(Violation::Certificate(text));
+        };
+        if let Some(known) = self.ends.get(&handover.ended) {
+            let same =
+                known.successors == handover.successors && known.seal.claim == handover.seal.claim;
+            if same {
+                return;
+            }
+            let text = format!("an epoch has two ends: {known:?} and {handover:?}");
+            return self.blame(Violation::Agreement(text));
+        }
+        let Some(successors) = handover.verify(&epoch, &self.keys) else {
+            let text = format!("{peer} relies on a handover that proves nothing: {handover:?}");
+            return self.blame(Violation::Certificate(text));
+        };
+        self.ends.insert(handover.ended, handover.clone());
+        let before = self.histories.get(&epoch.charter().cluster).cloned();
+        for successor in successors {
+            let charter = successor.charter();
+            let (cluster, number, name) = (charter.cluster, charter.number, tag(&successor));
+            self.histories
+                .entry(cluster)
+                .or_insert_with(|| before.clone().unwrap_or_default());
+            self.numbers.insert((cluster, number), name);
+            self.epochs.insert(name, (successor, BTreeSet::new()));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What happens in one run, drawn from a seed.
+
+use crate::torture::dice::Dice;
+use hamlet_consensus::{FaultModel, Settings};
+use std::time::Duration;
+
+/// What liars try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tactic {
+    /// They say nothing.
+    Silent,
+    /// They run twice under one key, each for a part of the others.
+    Twins,
+    /// They leave out messages to some.
+    Withhold,
+    /// They make up handovers, states and statements that an epoch has begun.
+    Forge,
+    /// They say again what they heard, long after.
+    Replay,
+}
+
+const TACTICS: [Tactic; 5] = [
+    Tactic::Silent,
+    Tactic::Twins,
+    Tactic::Withhold,
+    Tactic::Forge,
+    Tactic::Replay,
+];
+
+/// What happens in one run. Times are in microseconds.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed that it was drawn from.
+    pub seed: u64,
+    /// How many peers there are.
+    pub peers: u8,
+    pub(super) liars: Vec<u8>,
+    pub(super) tactics: Vec<Tactic>,
+    pub(super) founders: Vec<u8>,
+    /// When members change, and whether the cluster splits.
+    pub(super) changes: Vec<(u64, bool)>,
+    /// When notes are written.
+    pub(super) notes: Vec<u64>,
+    /// When the network gets well and nobody crashes any more.
+    pub(super) stable_at: u64,
+    pub(super) delay: (u64, u64),
+    pub(super) wild_delay: u64,
+    pub(super) loss_permille: u64,
+    /// From when until when messages between the two sides are lost, and who is on one side, as bits.
+    pub(super) partitions: Vec<(u64, u64, u64)>,
+    /// Crashes: when and who.
+    pub(super) crashes: Vec<(u64, u8)>,
+    /// How many outputs are carried out before a crash in the middle of them, at most; 0 for none.
+    pub(super) fuse: u64,
+    pub(super) snapshot_every: u64,
+    pub(super) ballast: usize,
+    pub(super) settings: Settings,
+}
+
+impl Plan {
+    /// The plan that follows from a seed.
+    pub fn draw(seed: u64) -> Plan {
+        let mut dice = Dice::new(seed, 20);
+        let peers = dice.within(4, 12) as u8;
+        let most = FaultModel::PartialSynchrony.faults(peers.into()) as u64;
+        let count = dice.below(most + 1);
+        let mut liars: Vec<u8> = Vec::new();
+        while (liars.len() as u64) < count {
+            let liar = dice.below(peers.into()) as u8;
+            if !liars.contains(&liar) {
+                liars.push(liar);
+            }
+        }
+        let mut tactics: Vec<Tactic> = (0..dice.within(1, 3))
+            .filter_map(|_| dice.pick(&TACTICS))
+            .collect();
+        tactics.dedup();
+        let stable_at = match dice.chance(200) {
+            true => 0,
+            false => dice.within(200_000, 4_000_000),
+        };
+        let until = stable_at + 1_500_000;
+        let least = dice.within(0, 20_000);
+        let mut changes: Vec<(u64, bool)> = (0..dice.within(1, 5))
+            .map(|_| (dice.below(until), dice.chance(200)))
+            .collect();
+        changes.sort_unstable();
+        let founders = membership(&mut dice, peers, &liars, &[]);
+        Plan {
+            seed,
+            peers,
+            founders,
+            changes,
+            notes: (0..dice.within(1, 8)).map(|_| dice.below(until)).collect(),
+            stable_at,
+            delay: (least, least + dice.within(0, 30_000)),
+            wild_delay: dice.within(50_000, 800_000),
+            loss_permille: if dice.chance(500) { dice.below(300) } else { 0 },
+            partitions: (0..dice.below(4))
+                .map(|_| {
+                    let from = dice.below(stable_at + 1);
+                    let until = (from + dice.within(50_000, 1_500_000)).min(stable_at);
+                    (from, until, dice.word())
+                })
+                .collect(),
+            crashes: (0..if dice.chance(600) { dice.below(8) } else { 0 })
+                .map(|_| (dice.below(stable_at + 1), dice.below(peers.into()) as u8))
+                .collect(),
+            fuse: if dice.chance(400) {
+                dice.within(1, 200)
+            } else {
+                0
+            },
+            snapshot_every: dice.pick(&[1, 2, 5, 128, 128, 128]).unwrap_or(128),
+            ballast: if dice.chance(100) { 70_000 } else { 0 },
+            settings: Settings {
+                delay: Duration::from_millis(dice.within(10, 80)),
+                timeout_max: Duration::from_secs(3),
+                beat: Duration::from_millis(dice.within(200, 800)),
+            },
+            liars,
+            tactics,
+        }
+    }
+
+    /// Whether a peer is honest.
+    pub fn is_honest(&self, peer: u8) -> bool {
+        !self.liars.contains(&peer)
+    }
+}
+
+/// A random membership within the fault bound, without some peers.
+pub(super) fn membership(dice: &mut Dice, peers: u8, liars: &[u8], without: &[u8]) -> Vec<u8> {
+    let free: Vec<u8> = (0..peers).filter(|peer| !without.contains(peer)).collect();
+    let honest: Vec<u8> = (free.iter().copied())
+        .filter(|peer| !liars.contains(peer))
+        .collect();
+    let mut members: Vec<u8> = Vec::new();
+    for _ in 0..20 {
+        members = (free.iter().copied())
+            .filter(|_| dice.chance(600))
+            .collect();
+        let bad = members.iter().filter(|peer| liars.contains(peer)).count();
+        let good = members.len() - bad;
+        if good > 0 && bad <= FaultModel::PartialSynchrony.faults(members.len()) {
+            return members;
+        }
+    }
+    members.clear();
+    members.extend(honest);
+    members
+}
