@@ -108,7 +108,7 @@ impl<A: Application + Clone> Succession<A> {
                 self.waiting.extend(payloads.into_iter().take(room));
             }
             Input::Client { client, command } => {
-                self.to_member(member_io::Input::Client { client, command });
+                self.hand_to_member(member_io::Input::Client { client, command });
             }
         }
         self.settle();
@@ -141,7 +141,7 @@ impl<A: Application + Clone> Succession<A> {
         self.set_alarm();
     }
 
-    fn to_member(&mut self, input: member_io::Input) {
+    fn hand_to_member(&mut self, input: member_io::Input) {
         if let Some(member) = &mut self.member {
             member.replica.handle(self.now, input);
         }
@@ -153,11 +153,11 @@ impl<A: Application + Clone> Succession<A> {
         }
         let left_over = std::mem::take(&mut self.left_over);
         if !left_over.is_empty() {
-            self.to_member(member_io::Input::Carry(left_over));
+            self.hand_to_member(member_io::Input::Carry(left_over));
         }
         let payloads: Vec<Bytes> = self.waiting.drain(..).collect();
         if !payloads.is_empty() {
-            self.to_member(member_io::Input::Submit(payloads));
+            self.hand_to_member(member_io::Input::Submit(payloads));
         }
     }
 
