@@ -169,6 +169,33 @@ fn json_lines(path: &Path) -> Vec<Value> {
 }
 
 #[test]
+fn scaling_that_peers_agree_on_serves_as_well_as_that_of_the_description() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // One column is a thousand times as wide as the other that matters as much, and far from zero.
+    let row = |n: u32| {
+        let (a, b) = (n * 37 % 101, n * 53 % 97);
+        let label = if a + b > 98 { "yes" } else { "no" };
+        format!("{},{}.5,{label}\n", 50_000 + 1000 * a, b)
+    };
+    let text = format!("a,b,type\n{}", (0..500).map(row).collect::<String>());
+    fs::write(folder.join("wide.csv"), text).unwrap();
+    let error = |scaling: &str| {
+        let run = "learn --data wide.csv --label type --rounds 60 --json out.json --scaling";
+        let output = lab(folder, &format!("{run} {scaling}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let curve = json(&folder.join("out.json"))["curve"].clone();
+        curve.as_array().unwrap().last().unwrap()["error_mean"]
+            .as_f64()
+            .unwrap()
+    };
+    let (described, agreed, raw) = (error("description"), error("gossip"), error("none"));
+    assert!((described - agreed).abs() < 0.02, "{described} {agreed}");
+    assert!(described < 0.1 && raw > 0.2, "{described} {raw}");
+}
+
+#[test]
 fn bad_input_ends_with_place_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -250,6 +277,18 @@ fn bad_input_ends_with_place_and_remedy() {
     says(
         "learn --data good.csv --label type --sampler triangles",
         &["name a graph"],
+    );
+    says(
+        "learn --data good.csv --label type --scaling rumour",
+        &["--scaling rumour", "description, gossip or none"],
+    );
+    says(
+        "learn --data good.csv --label type --noise 2",
+        &["--noise", "--attack reconstruct"],
+    );
+    says(
+        "learn --data good.csv --label type --byzantine 0.2 --attack sign-flip --defence krm",
+        &["--defence krm", "krum", "jury"],
     );
 
     let saved = lab(

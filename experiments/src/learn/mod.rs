@@ -6,12 +6,14 @@ pub mod outcome;
 pub mod plan;
 pub mod run;
 pub mod saved;
+pub mod scaling;
 pub mod stage;
 mod tell;
 mod wish;
 
 use crate::{
-    Outcome as Ended, interrupt, json, parallel, privacy,
+    Outcome as Ended, interrupt, json, parallel,
+    privacy::{self, Hiding},
     report::learning::{self, Shown},
     seeds::Seeds,
 };
@@ -80,14 +82,16 @@ pub fn run(arguments: Arguments) -> Ended {
         Some(seeds) => seeds.iter().collect(),
         None => vec![arguments.seed],
     };
-    if options.attack.as_deref() == Some("reconstruct") {
+    let hiding = Hiding::of(&options)?;
+    if options.attack.as_deref() == Some(privacy::ATTACK) {
         let options = Options {
             attack: None,
             ..options
         };
         let stage = Stage::set(&options, seeds[0])?;
         let learner = plan::settings(&options, &stage, seeds[0])?.learner;
-        return privacy::run(&stage.data, &learner, seeds[0], arguments.json.as_deref());
+        let json = arguments.json.as_deref();
+        return privacy::run(&stage.data, &learner, &hiding, seeds[0], json);
     }
     let runs = all(&options, &seeds, &arguments)?;
     let outcomes: Vec<Outcome> = runs.iter().map(|run| run.outcome.clone()).collect();

@@ -46,9 +46,11 @@ options! {
     /// Give rows a column of ones [default: only for regression]
     #[arg(long, value_name = "BOOL", help_heading = "Data")]
     intercept: bool,
-    /// Scale features to mean 0 and variance 1 [default: true]
-    #[arg(long, value_name = "BOOL", help_heading = "Data")]
-    scaled: bool,
+    /// Where the constants come from that give features mean 0 and variance 1: `description`, all training
+    /// rows, told with the task; `gossip`, each peer's own estimate, by push-sum before learning; `none`, raw
+    /// features, which fail [default: description]
+    #[arg(long, value_name = "HOW", help_heading = "Data")]
+    scaling: String,
     /// The share of the rows to judge by [default: 0.1]
     #[arg(long, value_name = "SHARE", help_heading = "Data")]
     test_share: f64,
@@ -122,13 +124,23 @@ options! {
     attack: String,
     /// How honest peers merge: mean, clip, median, trimmed-mean, krum, multi-krum, bulyan,
     /// geometric-median, sieve, or `nnm+` in front of one; `acute+` in front of that leaves out first what most
-    /// others point away from, `fit+` in front of all what fits the own rows worst. Take `acute+sieve`
+    /// others point away from, `fit+` in front of all what fits the own rows worst; or `jury`: received models judge
+    /// the newest one, which alone is merged. Take `acute+sieve`, and `jury` where peers own one row
     /// [default: pairwise, undefended]
     #[arg(long, value_name = "RULE", help_heading = "Liars")]
     defence: String,
-    /// Received models that a defence counts beside the own one [default: 16]
+    /// Received models that a defence counts beside the own one, 1 to 64 [default: 16, 32 for jury]
     #[arg(long, value_name = "COUNT", help_heading = "Liars")]
     defence_models: usize,
+
+    /// For `--attack reconstruct`: Gaussian noise on steps, as its deviation over the longest step, more than 0 to
+    /// 1000 [default: 1, and then 5]
+    #[arg(long, value_name = "FACTOR", help_heading = "What a model betrays")]
+    noise: f64,
+    /// For `--attack reconstruct`: the rows below which a peer passes models on without learning, from 1
+    /// [default: 10]
+    #[arg(long, value_name = "COUNT", help_heading = "What a model betrays")]
+    min_rows: usize,
 }
 
 impl Options {

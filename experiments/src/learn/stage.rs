@@ -1,6 +1,6 @@
 //! The world of a run: rows, whose they are, and the links between peers.
 
-use super::options::Options;
+use super::{options::Options, scaling::Scaling};
 use crate::open;
 use hamlet_gossip_learning::{
     Dataset, Partition,
@@ -27,13 +27,17 @@ impl Stage {
     /// # Errors
     /// What is wrong with them, and where.
     pub fn set(options: &Options, seed: u64) -> Result<Stage, Box<dyn Error>> {
-        let (data, encoder) = load(options, seed)?;
+        let scaling = Scaling::of(options)?;
+        let (mut data, mut encoder) = load(options, scaling, seed)?;
         let fewer = options.peers.is_some_and(|peers| peers < data.train.len());
         let deal = options
             .deal
             .as_deref()
             .unwrap_or(if fewer { "even" } else { "one" });
         let partition = deal.parse::<Dealing>()?.deal(&data, options.peers, seed)?;
+        if scaling == Scaling::Gossip {
+            data::scale_by_gossip(&mut data, encoder.as_mut(), &partition, seed)?;
+        }
         let links = match &options.graph {
             None => None,
             Some(text) => {
@@ -66,7 +70,11 @@ impl Stage {
     }
 }
 
-fn load(options: &Options, seed: u64) -> Result<(Dataset, Option<Encoder>), Box<dyn Error>> {
+fn load(
+    options: &Options,
+    scaling: Scaling,
+    seed: u64,
+) -> Result<(Dataset, Option<Encoder>), Box<dyn Error>> {
     let source = options.data.as_deref().ok_or(
         "--data is missing: name a CSV or LIBSVM file, or synthetic:rows=10000,features=16",
     )?;
@@ -75,7 +83,7 @@ fn load(options: &Options, seed: u64) -> Result<(Dataset, Option<Encoder>), Box<
         let data = source.parse::<Synthetic>()?.generate(test_share, seed)?;
         return Ok((data, None));
     }
-    let scaled = options.scaled.unwrap_or(true);
+    let scaled = scaling == Scaling::Description;
     let file = open::read(Path::new(source))?;
     let bare = source.trim_end_matches(".gz");
     if [".libsvm", ".svm", ".svmlight"]

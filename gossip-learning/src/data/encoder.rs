@@ -39,7 +39,7 @@ struct Code {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Scale {
+pub(super) struct Scale {
     mean: f32,
     factor: f32,
 }
@@ -138,6 +138,12 @@ impl Encoder {
     /// The label that the features predict, as the recipe wrote it.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Takes other constants, one a feature, for those fitted to the training rows.
+    pub(super) fn rescale(&mut self, scales: &[Scale]) {
+        let own = self.columns.iter_mut().flat_map(|code| &mut code.scale);
+        own.zip(scales).for_each(|(own, scale)| *own = *scale);
     }
 
     pub(super) fn encode_row(&self, features: &[&Column], row: usize, to: &mut Vec<f32>) {
@@ -246,7 +252,19 @@ impl Code {
 }
 
 impl Scale {
-    fn of(&self, value: f32) -> f32 {
+    /// What gives mean 0 and deviation 1; nothing changes for a column that does not vary.
+    pub(super) fn of_deviation(mean: f64, deviation: f64) -> Scale {
+        let factor = deviation.recip() as f32;
+        match factor.is_finite() {
+            true => Scale {
+                mean: mean as f32,
+                factor,
+            },
+            false => UNSCALED,
+        }
+    }
+
+    pub(super) fn of(&self, value: f32) -> f32 {
         (value - self.mean) * self.factor
     }
 }

@@ -3,8 +3,10 @@
 //!
 //! The way of a table: [`csv::read`] makes a [`Table`]; [`Table::prepare`] splits it, scales it by the
 //! training rows alone and gives a [`Dataset`](crate::Dataset) with the [`Encoder`] that turns a
-//! question into a row of the same kind; [`Dealing`] says which peer owns which rows.
+//! question into a row of the same kind; [`Dealing`] says which peer owns which rows. Where nobody knows all
+//! rows, peers agree on the scaling instead: [`scale_by_gossip`].
 
+mod agreement;
 pub mod csv;
 mod dealing;
 mod encoder;
@@ -13,6 +15,7 @@ pub mod libsvm;
 mod synthetic;
 mod table;
 
+pub use agreement::scale_by_gossip;
 pub use dealing::Dealing;
 pub use encoder::{Encoded, Encoder};
 pub use synthetic::Synthetic;

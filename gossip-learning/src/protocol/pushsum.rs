@@ -80,19 +80,16 @@ impl PushSum {
         sane
     }
 
-    /// Mean and standard deviation of each column as this peer sees them; a column that does not vary
-    /// has deviation 1, so that scaling leaves it at zero.
-    pub fn scaling(&self) -> Vec<(f64, f64)> {
+    /// Mean and variance of each column as this peer sees them. A variance within rounding is zero.
+    pub fn moments(&self) -> Vec<(f64, f64)> {
         let weight = self.weight.max(f64::MIN_POSITIVE);
-        self.sums
-            .iter()
-            .map(|[sum, square]| {
-                let mean = sum / weight;
-                let variance = square / weight - mean * mean;
-                let varies = variance > 1e-12 * (1.0 + mean * mean);
-                (mean, if varies { variance.sqrt() } else { 1.0 })
-            })
-            .collect()
+        let moments = |[sum, square]: &[f64; 2]| {
+            let mean = sum / weight;
+            let variance = square / weight - mean * mean;
+            let varies = variance > 1e-12 * (1.0 + mean * mean);
+            (mean, if varies { variance } else { 0.0 })
+        };
+        self.sums.iter().map(moments).collect()
     }
 }
 
@@ -119,9 +116,9 @@ mod tests {
             }
         }
         for sum in &sums {
-            let scaling = sum.scaling();
-            assert!((scaling[0].0 - 99.5).abs() < 1e-3, "{:?}", scaling[0]);
-            assert!((scaling[0].1 - 57.734).abs() < 1e-2, "{:?}", scaling[0]);
+            let (mean, variance) = sum.moments()[0];
+            assert!((mean - 99.5).abs() < 1e-3, "{mean}");
+            assert!((variance.sqrt() - 57.734).abs() < 1e-2, "{variance}");
         }
     }
 
@@ -142,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_column_has_deviation_one() {
+    fn a_constant_column_does_not_vary() {
         let rows = [[3.0f32], [3.0]];
         let own = PushSum::of(1, rows.iter().map(|row| Row::Dense(row)));
-        assert_eq!(own.scaling(), [(3.0, 1.0)]);
+        assert_eq!(own.moments(), [(3.0, 0.0)]);
     }
 }
