@@ -56,7 +56,7 @@ impl Verifier for Tags {
 }
 
 /// Remembers the bytes of all commands.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Words(Vec<u8>);
 
 impl Application for Words {

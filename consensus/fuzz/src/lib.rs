@@ -7,6 +7,7 @@ mod cluster;
 mod decoders;
 mod handle;
 mod journal;
+mod transfer;
 
 /// Something that reads bytes from outside.
 pub struct Target {
@@ -36,6 +37,12 @@ pub const TARGETS: &[Target] = &[
         name: "evidence",
         samples: decoders::evidences,
         check: decoders::evidence,
+    },
+    // What is said across epochs.
+    Target {
+        name: "transfer",
+        samples: transfer::transfers,
+        check: transfer::transfer,
     },
     // What a replica finds on its disk.
     Target {
