@@ -137,11 +137,20 @@ impl<A: Application> Replica<A> {
         Ok(new)
     }
 
-    /// Takes in the commands of a block, as far as they may still be executed.
+    /// Takes in the commands of a block, as far as they may still be executed, once. What finds no room, or will be
+    /// executed only at a later height, is tried again.
     pub(super) fn accept_commands(&mut self, block: &SoundBlock) {
+        if self.taken_in.contains(&block.id().hash) {
+            return;
+        }
         let leader = self.epoch.leader(block.id().view);
+        let mut all = true;
         for (id, command) in block.command_ids().iter().zip(&block.block().commands) {
-            let _ = self.accept(*id, command, leader);
+            let accepted = self.accept(*id, command, leader);
+            all &= !matches!(accepted, Err(Refusal::Full | Refusal::TooFarAhead));
+        }
+        if all {
+            self.taken_in.insert(block.id().hash);
         }
     }
 

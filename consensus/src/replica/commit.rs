@@ -71,6 +71,7 @@ impl<A: Application> Replica<A> {
         let tip = self.log.tip();
         self.views = self.views.split_off(&(tip.view + 1));
         self.blocks.retain(|_, block| block.id().view > tip.view);
+        (self.taken_in).retain(|block| self.blocks.contains_key(block));
         self.enter(tip.view + 1);
         self.timing.fresh = true;
     }

@@ -42,7 +42,7 @@ use commands::Waiters;
 use peers::Peers;
 use sealing::Seals;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 use synchrony::Synchrony;
@@ -106,6 +106,8 @@ pub struct Replica<A> {
     pool: Pool,
     /// Own commands that were not executed when the epoch ended.
     left_over: Vec<Command>,
+    /// Open blocks all of whose commands went into the pool (R2).
+    taken_in: BTreeSet<Hash>,
     waiters: Waiters,
     seals: Seals,
     catch_up: CatchUp,
@@ -199,6 +201,7 @@ impl<A: Application> Replica<A> {
             target: None,
             pool: Pool::default(),
             left_over: Vec::new(),
+            taken_in: BTreeSet::new(),
             waiters: Waiters::default(),
             seals: Seals::default(),
             catch_up: CatchUp::default(),
