@@ -252,7 +252,7 @@ impl Epoch {
     }
 
     /// The same epoch with rules broken on purpose, to test tests.
-    #[cfg(feature = "mutants")]
+    #[cfg(any(test, feature = "mutants"))]
     pub fn with_mutants(mut self, mutants: Mutants) -> Epoch {
         self.mutants = mutants;
         self

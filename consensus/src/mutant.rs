@@ -137,9 +137,9 @@ impl Mutant {
 
 /// Which rule is broken, if any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Mutants(#[cfg(feature = "mutants")] Option<Mutant>);
+pub struct Mutants(#[cfg(any(test, feature = "mutants"))] Option<Mutant>);
 
-#[cfg(feature = "mutants")]
+#[cfg(any(test, feature = "mutants"))]
 impl Mutants {
     /// One broken rule.
     pub const fn one(mutant: Mutant) -> Mutants {
@@ -151,7 +151,7 @@ impl Mutants {
     }
 }
 
-#[cfg(not(feature = "mutants"))]
+#[cfg(not(any(test, feature = "mutants")))]
 impl Mutants {
     pub(crate) const fn has(self, _mutant: Mutant) -> bool {
         false

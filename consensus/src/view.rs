@@ -76,18 +76,21 @@ pub(crate) struct OpenView {
     pub settled: Option<BlockId>,
     /// Synchrony: the proof that the leader proposed two blocks (S3).
     pub equivocation: Option<Box<Evidence>>,
-    tallies: Vec<Tally>,
+    /// In the order of their votes, so that nothing depends on which came first.
+    pub tallies: Vec<Tally>,
 }
 
 impl OpenView {
     pub fn tally(&self, vote: Vote) -> Option<&Tally> {
-        self.tallies.iter().find(|tally| tally.vote == vote)
+        let at = self.tallies.binary_search_by_key(&vote, |tally| tally.vote);
+        at.ok().map(|at| &self.tallies[at])
     }
 
     fn tally_mut(&mut self, vote: Vote) -> &mut Tally {
-        let at = (self.tallies.iter().position(|tally| tally.vote == vote)).unwrap_or_else(|| {
-            self.tallies.push(Tally::new(vote));
-            self.tallies.len() - 1
+        let at = self.tallies.binary_search_by_key(&vote, |tally| tally.vote);
+        let at = at.unwrap_or_else(|at| {
+            self.tallies.insert(at, Tally::new(vote));
+            at
         });
         &mut self.tallies[at]
     }

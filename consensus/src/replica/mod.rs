@@ -7,6 +7,8 @@ mod catch_up;
 mod certify;
 mod commands;
 mod commit;
+#[cfg(test)]
+mod model;
 mod peers;
 mod propose;
 mod recovery;

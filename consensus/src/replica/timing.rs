@@ -19,13 +19,13 @@ use std::time::Duration;
 pub(super) struct Timing {
     entered: Time,
     /// When the view is given up.
-    deadline: Option<Time>,
+    pub deadline: Option<Time>,
     /// When what was said is said again.
-    repeat: Option<Time>,
+    pub repeat: Option<Time>,
     /// When the next beat is due.
     beat: Time,
     /// When a leader proposes an empty block to get those before it committed.
-    late: Option<Time>,
+    pub late: Option<Time>,
     /// When the driver was asked to wake this member.
     alarm: Time,
     /// Time-outs are doubled so many times.
@@ -33,7 +33,7 @@ pub(super) struct Timing {
     /// Views that ran out since the last commit.
     ran_out: usize,
     /// Leaders whose last proposal did not come in time.
-    suspected: MemberSet,
+    pub suspected: MemberSet,
     /// Whether something changed that may be a reason to propose.
     pub fresh: bool,
 }
