@@ -1,17 +1,20 @@
 //! `hamlet cluster`
 
-use super::{folder::FolderArguments, logs, output};
+use super::{folder::FolderArguments, logs, output, signals};
 use crate::{
     config::LogSettings,
     control::{
         client::Client,
         cluster::{ClusterStatus, LogEntry},
     },
-    failure::Failure,
+    failure::{Failure, Kind},
 };
 use clap::{Args, Subcommand};
 use hamlet_overlay::genesis::Model;
-use std::{fmt::Write, path::PathBuf};
+use std::{fmt::Write, path::PathBuf, time::Duration};
+
+/// How often the log is looked at to follow it.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// See what a peer's cluster agrees on, and write into its log
 ///
@@ -28,7 +31,7 @@ enum Command {
     /// Show the cluster's members, who of them is heard of, and where agreement is
     Show(Show),
     /// Show the newest entries of the cluster's log
-    Log(Show),
+    Log(Log),
     /// Enter a note into the cluster's log, and wait until the cluster has decided
     Propose(Propose),
 }
@@ -43,6 +46,15 @@ struct Show {
 }
 
 #[derive(Args, Debug)]
+struct Log {
+    /// Go on with entries as they are decided, until Ctrl-C
+    #[arg(long, conflicts_with = "json")]
+    follow: bool,
+    #[command(flatten)]
+    show: Show,
+}
+
+#[derive(Args, Debug)]
 struct Propose {
     /// The note: up to 1024 bytes, which all members can read for as long as the log keeps it
     text: String,
@@ -51,8 +63,9 @@ struct Propose {
 }
 
 pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), Failure> {
-    let (Command::Show(show) | Command::Log(show) | Command::Propose(Propose { show, .. })) =
-        &arguments.command;
+    let (Command::Show(show)
+    | Command::Log(Log { show, .. })
+    | Command::Propose(Propose { show, .. })) = &arguments.command;
     logs::begin(log, &show.folder.config()?);
     let client = Client::of(&show.folder.folder()).await?;
     match &arguments.command {
@@ -60,6 +73,12 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
             let status = client.cluster().await?;
             write(show, &status, || members(&status))
         }
+        Command::Log(Log { follow: true, .. }) => tokio::select! {
+            result = follow(&client) => result,
+            interrupted = signals::interrupted() => {
+                interrupted.map_err(|error| Failure::new(Kind::Failed, error))
+            }
+        },
         Command::Log(_) => {
             let entries = client.cluster_log().await?;
             write(show, &entries, || entries.iter().map(line).collect())
@@ -68,6 +87,27 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
             let entry = client.note(&propose.text).await?;
             write(show, &entry, || line(&entry))
         }
+    }
+}
+
+/// Shows entries as they are decided.
+async fn follow(client: &Client) -> Result<(), Failure> {
+    let mut next = 0;
+    loop {
+        let entries = client.cluster_log().await?;
+        if let Some(oldest) = entries.first().filter(|oldest| next > 0 && oldest.number > next) {
+            let text = format!("        {} entries were missed\n", oldest.number - next);
+            if output::print_more(&text)?.is_break() {
+                return Ok(());
+            }
+        }
+        for entry in entries.iter().filter(|entry| entry.number >= next) {
+            if output::print_more(&line(entry))?.is_break() {
+                return Ok(());
+            }
+        }
+        next = entries.last().map_or(next, |newest| newest.number + 1);
+        tokio::time::sleep(FOLLOW_EVERY).await;
     }
 }
 

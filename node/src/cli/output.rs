@@ -5,12 +5,25 @@ use serde::Serialize;
 use std::{
     fs,
     io::{self, ErrorKind, Write},
+    ops::ControlFlow,
     path::Path,
 };
 
 /// Writes a result for people to standard output.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     written(Path::new("-"), to_stdout(text))
+}
+
+/// Writes one more part of a result for people to standard output. Breaks off if nobody reads it any more.
+pub(super) fn print_more(text: &str) -> Result<ControlFlow<()>, Failure> {
+    let mut stdout = io::stdout().lock();
+    let result = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        result => written(Path::new("-"), result).map(ControlFlow::Continue),
+    }
 }
 
 /// Writes a result as JSON to a file, or to standard output if the path is `-`.

@@ -2,8 +2,12 @@
 //! they are asked for, and those of libp2p.
 
 use super::status::{Status, StreamState, StreamStatus};
-use crate::{driver::Stopped, service::Service, transport::counters::TransportReport};
-use hamlet_overlay::io::Refusal;
+use crate::{
+    driver::{AgreementStatus, Stopped},
+    service::Service,
+    transport::counters::TransportReport,
+};
+use hamlet_overlay::{identity::PeerId, io::Refusal, time::Time};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
@@ -14,7 +18,11 @@ use serde::Serialize;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+/// A member that was not heard of for so long is silent: five beats.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
 
 /// What the answer is: the text format that Prometheus asks for.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -34,6 +42,7 @@ struct Latest(Arc<Mutex<Option<Facts>>>);
 struct Facts {
     status: Status,
     transport: TransportReport,
+    agreement: AgreementStatus,
 }
 
 impl Metrics {
@@ -53,7 +62,12 @@ impl Metrics {
     pub async fn text(&self, service: &Service, base: &str) -> Result<String, Stopped> {
         let transport = service.handle().status().await?.transport;
         let status = Status::of(service, base).await?;
-        *self.latest.lock() = Some(Facts { status, transport });
+        let agreement = service.handle().agreement().await?;
+        *self.latest.lock() = Some(Facts {
+            status,
+            transport,
+            agreement,
+        });
         let mut text = String::new();
         // Writing into memory does not fail.
         let _ = text::encode(&mut text, &self.registry);
@@ -128,6 +142,7 @@ impl Facts {
     fn encode(&self, sheet: &mut Sheet) -> fmt::Result {
         self.encode_node(sheet)?;
         self.encode_transport(sheet)?;
+        self.encode_agreement(sheet)?;
         self.encode_streams(sheet)
     }
 
@@ -217,6 +232,50 @@ impl Facts {
             ),
         ] {
             sheet.counter(name, help, None, value)?;
+        }
+        Ok(())
+    }
+
+    /// Where the own cluster's agreement is; nothing if this peer never took part.
+    fn encode_agreement(&self, sheet: &mut Sheet) -> fmt::Result {
+        let Some(standing) = &self.agreement.standing else {
+            return Ok(());
+        };
+        let now = self.agreement.now;
+        let me = self.status.peer.as_str();
+        let is_heard = |&&(peer, heard): &&(PeerId, Option<Time>)| {
+            peer.to_string() == me || heard.is_some_and(|at| now.since(at) < SILENT_AFTER)
+        };
+        let heard = standing.members.iter().filter(is_heard).count();
+        let silent = standing.members.len() - heard;
+        let members = [("heard", heard), ("silent", silent)];
+        let members =
+            members.map(|(state, count)| (vec![("state", state.to_owned())], count as f64));
+        let help = "Members of the own cluster, by whether they were heard of in the last 5 s";
+        sheet.gauges("agreement_members", help, None, members)?;
+        for (name, help, value) in [
+            (
+                "agreement_height",
+                "Height of the cluster's log that this member has executed",
+                standing.height as f64,
+            ),
+            (
+                "agreement_view",
+                "View that this member is in",
+                standing.view as f64,
+            ),
+            (
+                "agreement_quorum",
+                "Members of the own cluster that have to be up for it to decide",
+                standing.quorum as f64,
+            ),
+            (
+                "agreement_takes_part",
+                "1 while this peer takes part in its cluster's agreement, 0 after it had to stop",
+                f64::from(u8::from(self.agreement.failed.is_none())),
+            ),
+        ] {
+            sheet.gauges(name, help, None, [(Vec::new(), value)])?;
         }
         Ok(())
     }
