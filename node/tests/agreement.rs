@@ -2,7 +2,7 @@
 
 mod town;
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{fs, process::Child, thread::sleep, time::Duration};
 use town::{Process, Town, run, wait};
 
 /// How many processes run a peer; all of them are one cluster.
@@ -29,6 +29,17 @@ fn propose(town: &Town, peer: usize, text: &str) -> serde_json::Value {
     })
 }
 
+/// A command that goes on until it is killed.
+struct Follower(Child);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Waits until the log of a peer is this.
 fn has(town: &Town, peer: usize, log: &serde_json::Value) {
     wait(&format!("the log at peer {peer}"), || {
@@ -53,7 +64,18 @@ fn killed_members_come_back_to_the_same_log() {
     for peer in [2, 5] {
         nodes[peer] = Some(town.node(peer));
     }
+    // Somebody who follows the log sees what is there and what comes.
+    let followed = town.path("followed");
+    let mut command = town.on(3, &["cluster", "log", "--follow"]);
+    command.stdout(fs::File::create(&followed).unwrap());
+    let follower = Follower(command.spawn().unwrap());
     propose(&town, 1, "with all again");
+    wait("the followed log", || {
+        let text = fs::read_to_string(&followed).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        (lines.len() == PEERS + 2 && text.ends_with("with all again\n")).then_some(())
+    });
+    drop(follower);
     let log = cluster(&town, 1, &["log"]).unwrap();
     assert_eq!(texts(&log).len(), PEERS + 2);
     (0..PEERS).for_each(|peer| has(&town, peer, &log));

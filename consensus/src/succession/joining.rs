@@ -24,6 +24,8 @@ pub(super) struct Joining {
     /// Whose turn it is, counted on and on.
     turn: usize,
     asked: Option<Time>,
+    /// Questions that got no answer in time, since the last that did.
+    vain: usize,
     pieces: Vec<Hash>,
     bytes: Vec<u8>,
     count: usize,
@@ -43,6 +45,7 @@ impl Joining {
             turn: usize::from(me.0[0]),
             candidates,
             asked: None,
+            vain: 0,
             pieces: Vec::new(),
             bytes: Vec::new(),
             count: 0,
@@ -59,8 +62,11 @@ impl Joining {
         self.candidates.get(place).copied()
     }
 
-    /// When the next question is due.
+    /// When the next question is due. Answers are given twice the time once all were asked in vain; one that comes late
+    /// from whoever was asked before is as good.
     pub fn due(&self, patience: Duration) -> Time {
+        let rounds = self.vain.checked_div(self.candidates.len()).unwrap_or(0);
+        let patience = patience * (1 << rounds.min(6));
         self.asked.map_or(Time::ZERO, |asked| asked + patience)
     }
 
@@ -71,6 +77,7 @@ impl Joining {
         }
         if self.asked.is_some() {
             self.turn = self.turn.wrapping_add(1);
+            self.vain += 1;
         }
         self.question(now)
     }
@@ -95,10 +102,12 @@ impl Joining {
         let right =
             state_root(&pieces) == origin.state || self.epoch.mutants.has(Mutant::TrustOrigin);
         let bounded = (1..=MAX_PIECES).contains(&pieces.len());
-        if self.candidate() != Some(from) || !self.pieces.is_empty() || !right || !bounded {
+        let expected = self.candidates.contains(&from) && self.pieces.is_empty();
+        if !expected || !right || !bounded {
             return None;
         }
         self.pieces = pieces;
+        self.vain = 0;
         self.question(now)
     }
 
@@ -107,11 +116,12 @@ impl Joining {
         let expected = self.pieces.get(self.count);
         let right = expected == Some(&Domain::Piece.hash(bytes))
             || expected.is_some() && self.epoch.mutants.has(Mutant::TrustOrigin);
-        if self.candidate() != Some(from) || index as usize != self.count || !right {
+        if !self.candidates.contains(&from) || index as usize != self.count || !right {
             return Progress::None;
         }
         self.bytes.extend_from_slice(bytes);
         self.count += 1;
+        self.vain = 0;
         if self.count < self.pieces.len() {
             return self.question(now).map_or(Progress::None, Progress::Ask);
         }

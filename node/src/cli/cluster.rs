@@ -95,7 +95,10 @@ async fn follow(client: &Client) -> Result<(), Failure> {
     let mut next = 0;
     loop {
         let entries = client.cluster_log().await?;
-        if let Some(oldest) = entries.first().filter(|oldest| next > 0 && oldest.number > next) {
+        if let Some(oldest) = entries
+            .first()
+            .filter(|oldest| next > 0 && oldest.number > next)
+        {
             let text = format!("        {} entries were missed\n", oldest.number - next);
             if output::print_more(&text)?.is_break() {
                 return Ok(());
