@@ -16,7 +16,8 @@
 //! - **J4** it takes back more of the centre than the jury's usual distance from it: −(a − c) · c / |c| exceeds the
 //!   median of |m − c|.
 //!
-//! The rule knows no rows and no share of liars. The combination and the numbers in J3 and J4 are our own.
+//! The rule knows no rows and no share of liars. It lets much of a stale replay pass: old models are short, not
+//! turned, and each unlike the others. The combination and the numbers in J3 and J4 are our own.
 
 use super::Scratch;
 use crate::vector::{dot, norm};
