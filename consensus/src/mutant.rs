@@ -3,6 +3,8 @@
 //! Without the feature `mutants` no rule can be broken: [`Mutants::has`] is constantly false and the compiler
 //! removes what depends on it.
 
+use crate::fault_model::FaultModel;
+
 /// A broken rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mutant {
@@ -54,12 +56,18 @@ pub enum Mutant {
     NeverRelay,
     /// S4: the clock runs for half its time.
     HalfClock,
-    /// S4: a leader's second block is no objection.
+    /// S4: a block is finalized after a fraction of the clock's time.
+    NoClock,
+    /// S3: a leader's second block is no objection.
     NoObjection,
-    /// S6: nullifications are not passed on.
-    KeepNullification,
+    /// S6: what is known of a view that is passed over is not passed on.
+    KeepVoid,
     /// S6: what others may have certified is not awaited.
     NoRipening,
+    /// S6: a certificate that comes late makes one that came in time forgotten.
+    LateUnlocks,
+    /// S8: who has answered is missed all the same.
+    MissAll,
     /// E1: commands after the one that ends the epoch are executed.
     ExecuteAfterEnd,
     /// E2: what follows an epoch is not in the bytes that are signed.
@@ -88,7 +96,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Those of one epoch.
-    pub const ALL: [Mutant; 27] = [
+    pub const ALL: [Mutant; 30] = [
         Mutant::SmallQuorum,
         Mutant::FastQuorum,
         Mutant::VoteTwice,
@@ -113,9 +121,12 @@ impl Mutant {
         Mutant::BuildOnAny,
         Mutant::NeverRelay,
         Mutant::HalfClock,
+        Mutant::NoClock,
         Mutant::NoObjection,
-        Mutant::KeepNullification,
+        Mutant::KeepVoid,
         Mutant::NoRipening,
+        Mutant::LateUnlocks,
+        Mutant::MissAll,
     ];
 
     /// Those of the succession of epochs.
@@ -133,6 +144,19 @@ impl Mutant {
         Mutant::HandOverOnce,
         Mutant::NeverGuide,
     ];
+
+    /// Whether it breaks a rule that this fault model has.
+    pub fn concerns(self, model: FaultModel) -> bool {
+        use Mutant::*;
+        match model {
+            FaultModel::PartialSynchrony => self < Mutant::NoLock,
+            FaultModel::Synchrony => !matches!(
+                self,
+                // What these break is different there.
+                SkipNullifications | AbandonFreely | SupportFreely
+            ),
+        }
+    }
 }
 
 /// Which rule is broken, if any.

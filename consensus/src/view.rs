@@ -68,7 +68,7 @@ pub(crate) struct OpenView {
     /// Certificates of blocks; there is more than one only if the leader equivocated.
     pub notarized: Vec<Certificate>,
     pub nullified: Option<Certificate>,
-    /// Synchrony: when everything that others may rest on here is known, if the view is nullified (S6).
+    /// Synchrony: when everything that others may rest on here is known, if the view is void (S6).
     pub ripe: Option<Time>,
     /// Synchrony: blocks whose certificates came after that.
     pub late: Vec<BlockId>,
@@ -277,14 +277,10 @@ impl OpenView {
             .union(self.heard(Vote::Support(block)))
     }
 
-    /// Members heard to have voted anything.
-    pub fn heard_any(&self) -> MemberSet {
-        (self.tallies.iter()).fold(MemberSet::EMPTY, |all, tally| all.union(tally.heard()))
-    }
-
-    /// Forgets what others said.
-    pub fn forget_votes(&mut self) {
-        self.tallies = Vec::new();
+    /// Whether later blocks may pass over this view: it is nullified or, under synchrony, its leader is proved to have
+    /// proposed two blocks.
+    pub fn is_void(&self) -> bool {
+        self.nullified.is_some() || self.equivocation.is_some()
     }
 
     /// Whether only certificates and own votes are left.

@@ -4,7 +4,7 @@ use hamlet_consensus::{
     Terms, block, command,
     member::MAX_MEMBERS,
     message,
-    replica::{OPEN_VIEWS, VIEWS_AHEAD},
+    replica::{MAX_PAST, OPEN_VIEWS, VIEWS_AHEAD, VIEWS_PER_BOUND},
 };
 use std::{fs, path::Path};
 
@@ -38,12 +38,18 @@ fn every_rule_is_specified_and_has_its_place_in_the_code() {
         (text.match_indices(rule))
             .any(|(at, _)| !text[at + rule.len()..].starts_with(|next: char| next.is_ascii_digit()))
     };
-    for number in 1..=14 {
-        let rule = format!("R{number}");
-        assert!(specification.contains(&format!("- **{rule} ")), "{rule}");
-        assert!(names(&code, &rule), "{rule} is not named in the code");
+    for (letter, last) in [("R", 14), ("S", 9)] {
+        for number in 1..=last {
+            let rule = format!("{letter}{number}");
+            assert!(specification.contains(&format!("- **{rule} ")), "{rule}");
+            assert!(names(&code, &rule), "{rule} is not named in the code");
+        }
+        let none = format!("{letter}{}", last + 1);
+        assert!(
+            !names(&specification, &none) && !names(&code, &none),
+            "{none}"
+        );
     }
-    assert!(!names(&specification, "R15") && !names(&code, "R15"));
 }
 
 #[test]
@@ -64,6 +70,8 @@ fn the_specification_states_the_bounds_of_the_code() {
         format!("pieces of {}", kib(message::PIECE_BYTES)),
         format!("every {}th by default", Terms::default().snapshot_every),
         format!("more than {OPEN_VIEWS} views"),
+        format!("more than {VIEWS_PER_BOUND} times within Δ"),
+        format!("the last {MAX_PAST} are remembered"),
     ] {
         assert!(
             specification.contains(&said),

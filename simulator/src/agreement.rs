@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use hamlet_consensus::{
-    Epoch, Input, Message, Output, Replica, Settings, Terms,
+    Epoch, Input, Message, Model, Output, Replica, Settings, Terms,
     ed25519::{Ed25519Signer, Ed25519Verifier},
     hash::Hash,
     identity::{Signer, Verifier},
@@ -29,6 +29,8 @@ use std::{
 pub struct Setup {
     /// How many members there are, 1 to 64.
     pub members: u8,
+    /// What they assume.
+    pub model: Model,
     /// Which of them say nothing.
     pub silent: MemberSet,
     /// The delay of every link.
@@ -48,6 +50,7 @@ impl Setup {
     pub fn new(members: u8, link: Duration) -> Setup {
         Setup {
             members,
+            model: Model::PartialSynchrony,
             silent: MemberSet::EMPTY,
             link,
             lossy: (MemberSet::EMPTY, 0),
@@ -108,7 +111,10 @@ impl Cluster {
         let members = (0..setup.members)
             .map(|member| signer(member).id())
             .collect();
-        let terms = Terms::default();
+        let terms = Terms {
+            model: setup.model,
+            ..Terms::default()
+        };
         let epoch = Epoch::new(Hash([1; 32]), Hash([2; 32]), 0, terms, members);
         let epoch =
             Arc::new(epoch.unwrap_or_else(|error| panic!("an impossible cluster: {error}")));

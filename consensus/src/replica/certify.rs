@@ -126,6 +126,7 @@ impl<A: Application> Replica<A> {
         }
         if self.checks.accused.insert(member) {
             (self.outputs).push_back(Output::Evidence(Box::new(evidence)));
+            self.look_for_asynchrony();
         }
     }
 
@@ -263,7 +264,7 @@ impl<A: Application> Replica<A> {
             Claim::Nullified(_) => {
                 self.keep(&certificate);
                 self.open(view).nullified = Some(certificate);
-                self.on_nullified_in_time(view);
+                self.on_void(view);
                 self.enter(view.saturating_add(1));
             }
             Claim::Finalized(block) | Claim::Unanimous(block) => {

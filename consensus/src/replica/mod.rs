@@ -48,6 +48,7 @@ use std::{
     sync::Arc,
 };
 use synchrony::Synchrony;
+pub use synchrony::{MAX_PAST, VIEWS_PER_BOUND};
 use timing::Timing;
 
 /// How many views ahead of the own votes are listened to.
@@ -143,8 +144,7 @@ impl<A: Application> Replica<A> {
         stored: &[Vec<u8>],
         now: Time,
     ) -> Result<Replica<A>, StartError> {
-        let again = !stored.is_empty();
-        let mut replica = Replica::blank(epoch, signer, application, settings, again, now)?;
+        let mut replica = Replica::blank(epoch, signer, application, settings, now)?;
         replica.recover(stored)?;
         if replica.epoch.origin() != Origin::default() {
             if replica.log.origin().is_none() {
@@ -169,7 +169,7 @@ impl<A: Application> Replica<A> {
         snapshot: Bytes,
         now: Time,
     ) -> Result<Replica<A>, StartError> {
-        let mut replica = Replica::blank(epoch, signer, application, settings, false, now)?;
+        let mut replica = Replica::blank(epoch, signer, application, settings, now)?;
         let begun = replica.log.begin(&replica.epoch, snapshot.clone());
         begun.map_err(|_| StartError::Origin)?;
         if !replica.epoch.mutants.has(Mutant::BeginUnwritten) {
@@ -181,13 +181,12 @@ impl<A: Application> Replica<A> {
         Ok(replica)
     }
 
-    /// A member that knows nothing yet; `again` if it was one before.
+    /// A member that knows nothing yet.
     fn blank(
         epoch: Arc<Epoch>,
         signer: Arc<dyn Signer>,
         application: A,
         settings: Settings,
-        again: bool,
         now: Time,
     ) -> Result<Replica<A>, StartError> {
         let me = epoch.position(signer.id()).ok_or(StartError::NotAMember)?;
@@ -210,7 +209,7 @@ impl<A: Application> Replica<A> {
             peers: Peers::new(epoch.size()),
             checks: Checks::default(),
             timing: Timing::new(now),
-            synchrony: (epoch.terms().model.bound()).map(|bound| Synchrony::new(bound, now, again)),
+            synchrony: (epoch.terms().model.bound()).map(Synchrony::new),
             framing: Framing::new(&epoch),
             outputs: VecDeque::new(),
             outbox: Vec::new(),
@@ -272,8 +271,8 @@ impl<A: Application> Replica<A> {
 
     /// Does what the rules say now, until nothing changes any more.
     fn settle(&mut self) {
-        self.wake_up();
         loop {
+            self.leave_void();
             let view = self.view;
             self.propose();
             self.notarize();

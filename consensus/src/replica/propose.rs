@@ -20,7 +20,7 @@ impl<A: Application> Replica<A> {
         }
         let voted =
             (self.views.get(&view)).is_some_and(|open| open.own.first().is_some() || open.given_up);
-        if !self.takes_part() || self.now < self.may_propose_at() || !self.is_voting_time() {
+        if self.now < self.may_propose_at() || !self.is_voting_time() {
             return;
         }
         if voted || !(self.timing.fresh || self.timing.is_late(self.now)) {
@@ -51,7 +51,9 @@ impl<A: Application> Replica<A> {
             if let Some(block) = open.notarized_block() {
                 return Some(block);
             }
-            open.nullified.as_ref()?;
+            if !open.is_void() {
+                return None;
+            }
         }
         Some(self.log.tip())
     }
@@ -65,7 +67,7 @@ impl<A: Application> Replica<A> {
             if open.is_some_and(|open| open.notarized_block().is_some()) {
                 break;
             }
-            if open.is_none_or(|open| open.nullified.is_none()) {
+            if open.is_none_or(|open| !open.is_void()) {
                 gap = Some(between);
             }
         }

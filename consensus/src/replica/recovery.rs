@@ -1,4 +1,4 @@
-//! R13: coming back after a crash.
+//! R13: coming back after a crash. Under synchrony others do not rely on who did for a while (S9).
 
 use super::{Replica, certify::Checks};
 use crate::{

@@ -160,7 +160,7 @@ impl<A: Application> Replica<A> {
             && !proposed
             && self.open_views() <= OPEN_VIEWS
             && self.timing.suspected.contains(leader);
-        if (over || others || hopeless) && self.takes_part() {
+        if over || others || hopeless {
             self.give_up();
         }
     }
@@ -170,6 +170,12 @@ impl<A: Application> Replica<A> {
         self.send_status(self.epoch.all(), busy);
         for signed in self.open_votes() {
             self.send_vote(signed);
+        }
+        if self.synchrony.is_some()
+            && let Some(block) = (self.views.get(&self.view)).and_then(|open| open.own.voted_for())
+            && let Some((proposal, _)) = self.proposal_of(block)
+        {
+            self.send_all(Message::Proposal(proposal));
         }
         let commands = self.pool.oldest(MAX_COMMANDS, MAX_TAIL_BYTES);
         if !commands.is_empty() {
@@ -188,7 +194,7 @@ impl<A: Application> Replica<A> {
             .collect()
     }
 
-    fn send_status(&mut self, to: MemberSet, stuck: bool) {
+    pub(super) fn send_status(&mut self, to: MemberSet, stuck: bool) {
         // Who is stuck says from where on it lacks certificates: without those it can neither propose nor vote.
         let gap = if stuck { self.first_gap() } else { None };
         let view = gap.unwrap_or(self.view);
@@ -226,6 +232,7 @@ impl<A: Application> Replica<A> {
             }
             let certificates = self.certificates_from(status.view);
             self.send(MemberSet::one(from), Message::Certificates(certificates));
+            self.help_in_time(from, status.view);
         } else {
             self.send_status(MemberSet::one(from), false);
         }

@@ -270,11 +270,7 @@ impl<A: Application> Replica<A> {
     pub(super) fn finalize(&mut self, block: BlockId) {
         let may = block.view >= self.view
             && !self.recovering
-            && self.takes_part()
-            && self
-                .views
-                .get(&block.view)
-                .is_none_or(|open| open.nullified.is_none())
+            && !self.open(block.view).is_void()
             && (self.open(block.view).own.may_finalize(block)
                 || self.epoch.mutants.has(Mutant::FinalizeAlways));
         if may && !self.open(block.view).own.gave(Vote::Finalize(block)) {

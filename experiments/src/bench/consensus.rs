@@ -3,7 +3,7 @@
 use crate::{Outcome, interrupt, json, process};
 use clap::Args;
 use hamlet_consensus::{
-    Epoch, Terms,
+    Epoch, FaultModel, Model, Terms,
     block::BlockId,
     certificate::{Certificate, Claim},
     ed25519::{Ed25519Signer, Ed25519Verifier},
@@ -24,6 +24,7 @@ use std::{
 
 /// Measures how fast a cluster agrees, with nobody silent and with as many silent members as may be faulty.
 ///
+/// Latencies are given for both fault models: partial synchrony, and synchrony with a bound of 500 ms on delays.
 /// Latencies are of a cluster whose members have a machine each: links have a fixed delay in virtual time, and what
 /// members compute (Ed25519, encoding, hashing) is timed and passes in the world too. Rates are of one process on one
 /// processor that does the work of all members, per second of processor time.
@@ -44,6 +45,8 @@ pub struct Arguments {
 /// How long one command takes until all members have executed it.
 #[derive(Serialize)]
 struct Latency {
+    /// The bound on delays, under synchrony.
+    bound_ms: Option<u64>,
     members: u8,
     silent: usize,
     link_ms: u64,
@@ -109,6 +112,8 @@ struct Figures {
 }
 
 const COMMAND_BYTES: usize = 256;
+/// Δ of the rows of synchrony.
+const BOUND: Duration = Duration::from_millis(500);
 
 /// Measures and prints.
 pub fn run(arguments: Arguments) -> Outcome {
@@ -129,7 +134,8 @@ pub fn run(arguments: Arguments) -> Outcome {
                 tell(&format!(
                     "latency, {members} members, {silent} silent, {link_ms} ms"
                 ));
-                figures.latency.push(latency(members, silent, link_ms, few));
+                let model = Model::PartialSynchrony;
+                (figures.latency).push(latency(model, members, silent, link_ms, few));
             }
             tell(&format!("rate, {members} members, {silent} silent"));
             figures
@@ -140,6 +146,20 @@ pub fn run(arguments: Arguments) -> Outcome {
             }
         }
         figures.rest.push(rest(members));
+    }
+    for members in [3, 7, 15, 31] {
+        for silent in [0, FaultModel::Synchrony.faults(members.into())] {
+            for link_ms in [0, 1, 20, 100] {
+                tell(&format!(
+                    "latency under synchrony, {members} members, {silent} silent, {link_ms} ms"
+                ));
+                let model = Model::Synchrony { bound: BOUND };
+                (figures.latency).push(latency(model, members, silent, link_ms, few));
+            }
+            if interrupt::asked() {
+                return Ok(ExitCode::from(interrupt::EXIT_STATUS));
+            }
+        }
     }
     for silent in both(10) {
         tell(&format!("simulated decisions, {silent} silent"));
@@ -159,7 +179,7 @@ fn tell(what: &str) {
 }
 
 fn faults(members: u8) -> usize {
-    hamlet_consensus::FaultModel::PartialSynchrony.faults(members.into())
+    FaultModel::PartialSynchrony.faults(members.into())
 }
 
 /// Nanoseconds of the machine's clock.
@@ -234,15 +254,18 @@ fn mean(all: &[Duration]) -> f64 {
     all.iter().sum::<Duration>().as_secs_f64() / all.len() as f64
 }
 
-fn latency(members: u8, silent: usize, link_ms: u64, count: usize) -> Latency {
+fn latency(model: Model, members: u8, silent: usize, link_ms: u64, count: usize) -> Latency {
     let link = Duration::from_millis(link_ms);
     // Without computing a link of no delay would leave nothing to measure.
     let unit = link.max(Duration::from_millis(1));
-    let plain = setup(members, silent, unit);
+    let mut plain = setup(members, silent, unit);
+    plain.model = model;
     let mut real = setup(members, silent, link);
+    real.model = model;
     real.real = true;
     real.clock = Some(clock);
     Latency {
+        bound_ms: model.bound().map(|bound| bound.as_millis() as u64),
         members,
         silent,
         link_ms,
@@ -374,10 +397,13 @@ fn certificate(members: u8) -> Size {
 }
 
 fn print(figures: &Figures) {
-    println!("members silent link_ms  delays_from_leader delays_mean from_leader_median_ms");
+    println!(
+        "bound_ms members silent link_ms  delays_from_leader delays_mean from_leader_median_ms"
+    );
     for row in &figures.latency {
         println!(
-            "{:7} {:6} {:7}  {:18.2} {:11.2} {:21.2}",
+            "{:>8} {:7} {:6} {:7}  {:18.2} {:11.2} {:21.2}",
+            row.bound_ms.map_or("-".into(), |bound| bound.to_string()),
             row.members,
             row.silent,
             row.link_ms,

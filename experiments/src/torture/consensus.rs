@@ -58,7 +58,17 @@ impl Model {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The fault model itself.
+    #[cfg(feature = "mutants")]
+    pub fn kind(self) -> hamlet_consensus::FaultModel {
+        match self {
+            Model::PartialSynchrony => hamlet_consensus::FaultModel::PartialSynchrony,
+            Model::Synchrony => hamlet_consensus::FaultModel::Synchrony,
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
         match self {
             Model::PartialSynchrony => "partial-synchrony",
             Model::Synchrony => "synchrony",
@@ -75,7 +85,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         use hamlet_consensus::mutant::{Mutant, Mutants};
         let (seeds, threads) = (arguments.seeds, arguments.threads);
         let run = |seed, mutant| torture::run(&model.draw(seed), Mutants::one(mutant));
-        if let Some(outcome) = arguments.mutants.run(&Mutant::ALL, seeds, threads, run) {
+        let concerned: Vec<Mutant> = (Mutant::ALL.into_iter())
+            .filter(|mutant| mutant.concerns(model.kind()))
+            .collect();
+        if let Some(outcome) = arguments.mutants.run(&concerned, seeds, threads, run) {
             return Ok(outcome);
         }
     }

@@ -1,6 +1,6 @@
 //! `hamlet-lab torture twins`: agreement while members run twice under one key.
 
-use super::explore::explore;
+use super::{consensus::Model, explore::explore};
 use crate::{Outcome, interrupt, open_range::SeedRange};
 use clap::Args;
 use hamlet_simulator::torture::twins::{Scenarios, run as run_scenario};
@@ -15,13 +15,17 @@ use std::path::PathBuf;
 /// Examples:
 ///   hamlet-lab torture twins                              (4 members, 3 phases: 16,384 scenarios)
 ///   hamlet-lab torture twins --members 7 --phases 2 --seeds 0..99999
+///   hamlet-lab torture twins --model synchrony --members 3
 ///   hamlet-lab torture twins --seeds 4711                 (replays one, and tells what it is)
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Members of the cluster.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(4..=7))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(3..=7))]
     members: u8,
+    /// What members assume; under `synchrony` the partitions are between members and twins alone.
+    #[arg(long, value_enum, default_value_t = Model::PartialSynchrony)]
+    model: Model,
     /// Phases, each with a partition of its own.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=6))]
     phases: u32,
@@ -43,7 +47,11 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Outcome {
     interrupt::listen()?;
     let (members, phases) = (arguments.members, arguments.phases);
-    let scenarios = Scenarios { members, phases };
+    let scenarios = Scenarios {
+        members,
+        in_time: arguments.model == Model::Synchrony,
+        phases,
+    };
     let last = scenarios.count() - 1;
     let seeds = arguments.seeds.unwrap_or(SeedRange { first: 0, last });
     if seeds.last > last {
@@ -57,6 +65,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     let tally = explore(seeds, arguments.threads, arguments.keep_going, |number| {
         run_scenario(&scenarios.get(number))
     });
-    let replay = format!("hamlet-lab torture twins --members {members} --phases {phases} --seeds");
+    let model = arguments.model.name();
+    let replay = format!(
+        "hamlet-lab torture twins --model {model} --members {members} --phases {phases} --seeds"
+    );
     tally.tell(arguments.json.as_deref(), &replay)
 }

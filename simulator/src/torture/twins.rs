@@ -14,7 +14,7 @@ use super::{
     world::Outcome,
 };
 use hamlet_consensus::{
-    Epoch, FaultModel, Input, Message, Output, Replica, Settings, Terms,
+    Epoch, Input, Message, Model, Output, Replica, Settings, Terms,
     command::{COMMAND_WINDOW, Command, CommandId},
     hash::Hash,
     time::Time,
@@ -29,14 +29,18 @@ use std::{
 const PHASE: u64 = 120_000;
 /// The delay of a message, in microseconds.
 const DELAY: u64 = 10_000;
+/// Δ, where delays are bounded.
+const BOUND: Duration = Duration::from_micros(2 * DELAY);
 /// How long after the last phase everything must be done, in microseconds.
 const PATIENCE: u64 = 60_000_000;
 
 /// All scenarios of a size.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenarios {
-    /// How many members there are, 4 to 7; as many of them have twins as may be Byzantine.
+    /// How many members there are, 3 to 7; as many of them have twins as may be Byzantine.
     pub members: u8,
+    /// Whether delays are bounded. Then the partitions are between members and twins alone.
+    pub in_time: bool,
     /// How many phases there are, each with a partition of its own.
     pub phases: u32,
 }
@@ -45,6 +49,7 @@ pub struct Scenarios {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     members: u8,
+    in_time: bool,
     /// The members that have twins.
     twins: BTreeSet<u8>,
     /// For each phase, the instances on one side, as bits: those below `members` are the members, those above it their
@@ -54,7 +59,7 @@ pub struct Scenario {
 
 impl Scenarios {
     fn twins(self) -> u8 {
-        FaultModel::PartialSynchrony.faults(self.members.into()) as u8
+        model(self.in_time).kind().faults(self.members.into()) as u8
     }
 
     /// How many partitions of the instances into two sides there are.
@@ -81,11 +86,19 @@ impl Scenarios {
         };
         Scenario {
             members: self.members,
+            in_time: self.in_time,
             twins: (0..self.twins())
                 .map(|twin| (first + twin) % self.members)
                 .collect(),
             sides: (0..self.phases).map(|_| side()).collect(),
         }
+    }
+}
+
+fn model(in_time: bool) -> Model {
+    match in_time {
+        true => Model::Synchrony { bound: BOUND },
+        false => Model::PartialSynchrony,
     }
 }
 
@@ -125,7 +138,11 @@ impl World {
     fn new(scenario: &Scenario) -> World {
         let keys = CheapKeys::new(0);
         let members = (0..scenario.members).map(CheapKeys::id).collect();
-        let epoch = Epoch::new(Hash([1; 32]), Hash([2; 32]), 0, Terms::default(), members);
+        let terms = Terms {
+            model: model(scenario.in_time),
+            ..Terms::default()
+        };
+        let epoch = Epoch::new(Hash([1; 32]), Hash([2; 32]), 0, terms, members);
         let epoch = Arc::new(epoch.unwrap_or_else(|error| panic!("an impossible epoch: {error}")));
         let plan = Plan {
             members: scenario.members,
@@ -135,7 +152,7 @@ impl World {
             ..Plan::draw(0)
         };
         let settings = Settings {
-            delay: Duration::from_micros(2 * DELAY),
+            delay: BOUND,
             timeout_max: Duration::from_secs(3),
             beat: Duration::from_secs(1),
         };
@@ -246,6 +263,9 @@ impl World {
 
     /// Whether two instances hear each other now.
     fn hears(&self, from: usize, to: usize) -> bool {
+        if self.scenario.in_time && self.is_honest(from) && self.is_honest(to) {
+            return true;
+        }
         let side = self.scenario.sides.get((self.now / PHASE) as usize);
         side.is_none_or(|side| side >> from & 1 == side >> to & 1)
     }
@@ -289,6 +309,10 @@ impl World {
                 }
                 Output::Executed(outcome) if honest => self.oracle.executed(member, &outcome),
                 Output::Evidence(evidence) if honest => self.oracle.evidence(&evidence),
+                Output::Asynchrony { view, absent } if honest => {
+                    let text = format!("member {member} misses {absent:?} in view {view}");
+                    self.oracle.blame(Violation::Alarm(text));
+                }
                 Output::Forked(certificate) if honest => {
                     let text = format!("member {member} sees a fork: {:?}", certificate.claim);
                     self.oracle.blame(Violation::Agreement(text));
@@ -307,6 +331,7 @@ mod tests {
     fn no_promise_is_broken_by_twins() {
         let two = Scenarios {
             members: 4,
+            in_time: false,
             phases: 2,
         };
         assert_eq!(two.count(), 1024);
@@ -315,6 +340,7 @@ mod tests {
         }
         let seven = Scenarios {
             members: 7,
+            in_time: false,
             phases: 2,
         };
         for number in (0..seven.count()).step_by(9973) {
@@ -323,6 +349,21 @@ mod tests {
                 None,
                 "scenario {number} of seven"
             );
+        }
+    }
+
+    #[test]
+    fn no_promise_is_broken_by_twins_under_synchrony() {
+        for (members, phases, step) in [(3, 3, 5), (5, 2, 97)] {
+            let all = Scenarios {
+                members,
+                in_time: true,
+                phases,
+            };
+            for number in (0..all.count()).step_by(step) {
+                let outcome = run(&all.get(number));
+                assert_eq!(outcome.violation, None, "scenario {number} of {members}");
+            }
         }
     }
 }

@@ -40,6 +40,24 @@ impl Team {
         }
     }
 
+    /// All liars together vote for the block of a view before those on one side, and against the view before the others.
+    pub(super) fn corner(&mut self, message: &Message, lies: &mut Vec<Lie>) {
+        let view = match message {
+            Message::Proposal(proposal) => proposal.block.header.view,
+            Message::Vote(signed) => signed.vote.view(),
+            _ => return,
+        };
+        let block = (self.blocks.get(&view)).and_then(|blocks| blocks.first().copied());
+        let liars: Vec<u8> = self.liars.keys().copied().collect();
+        for liar in liars {
+            if let Some(block) = block {
+                self.vote(liar, Vote::Notarize(block), Some(0), lies);
+                self.vote(liar, Vote::Finalize(block), Some(0), lies);
+            }
+            self.vote(liar, Vote::Nullify(view), Some(1), lies);
+        }
+    }
+
     pub(super) fn command(&mut self) -> Command {
         Command {
             expires: self.height + self.dice.within(0, COMMAND_WINDOW),

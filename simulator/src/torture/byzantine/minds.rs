@@ -3,7 +3,7 @@
 use super::{Lie, MAX_WISHES, Tactic, Team};
 use hamlet_consensus::{
     Input, Message, Output, block::SoundBlock, certificate::Certificate, member::MemberSet,
-    time::Time,
+    time::Time, vote::Vote,
 };
 use std::sync::Arc;
 
@@ -80,6 +80,9 @@ impl Team {
             if self.has(Tactic::Withhold) && self.dice.chance(400) {
                 continue;
             }
+            if self.has(Tactic::Corner) && !Team::fits(message, told) {
+                continue;
+            }
             let mut said = match &other {
                 Some(other) if told == 1 => other.clone(),
                 _ => message.clone(),
@@ -96,6 +99,19 @@ impl Team {
             if let Some(other) = other.clone().filter(|_| self.dice.chance(200)) {
                 lies.push((liar, member, other));
             }
+        }
+    }
+
+    /// Whether a message is for members on this side, to corner those who get blocks.
+    fn fits(message: &Message, side: usize) -> bool {
+        match message {
+            Message::Proposal(_) | Message::Certificates(_) => side == 0,
+            Message::Vote(signed) => {
+                let against = matches!(signed.vote, Vote::Nullify(_) | Vote::Abandon(_));
+                against == (side == 1)
+            }
+            Message::Evidence(_) => false,
+            _ => true,
         }
     }
 

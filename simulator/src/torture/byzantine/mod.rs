@@ -204,6 +204,11 @@ impl Team {
                     self.contradict(liar, view, lies);
                 }
             }
+            Message::Proposal(_) | Message::Vote(_)
+                if self.has(Tactic::Corner) && self.dice.chance(300) && self.spend() =>
+            {
+                self.corner(message, lies);
+            }
             Message::Fetch(_) | Message::FetchPiece { .. } | Message::RequestSeal(_)
                 if self.has(Tactic::Forge) && self.spend() =>
             {

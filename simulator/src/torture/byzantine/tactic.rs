@@ -25,11 +25,13 @@ pub enum Tactic {
     Garbage,
     /// They send many commands of their own.
     Flood,
+    /// They help a block before some members, and its view to be passed over before the others.
+    Corner,
 }
 
 impl Tactic {
     /// All of them.
-    pub const ALL: [Tactic; 10] = [
+    pub const ALL: [Tactic; 11] = [
         Tactic::Silent,
         Tactic::Twins,
         Tactic::Equivocate,
@@ -40,10 +42,14 @@ impl Tactic {
         Tactic::BadSignatures,
         Tactic::Garbage,
         Tactic::Flood,
+        Tactic::Corner,
     ];
 
-    /// Under synchrony: mostly leaders that equivocate, with all that helps.
+    /// Under synchrony: mostly leaders that equivocate, with all that helps, or liars who corner somebody.
     pub(in crate::torture) fn draw_in_time(dice: &mut Dice) -> Vec<Tactic> {
+        if dice.chance(200) {
+            return vec![Tactic::Corner];
+        }
         let mut tactics = Tactic::draw(dice);
         if dice.chance(600) {
             let helpful = [
@@ -62,8 +68,9 @@ impl Tactic {
     }
 
     pub(in crate::torture) fn draw(dice: &mut Dice) -> Vec<Tactic> {
+        // To corner somebody is of use only where delays are bounded.
         let mut tactics: Vec<Tactic> = (0..dice.within(1, 4))
-            .filter_map(|_| dice.pick(&Tactic::ALL))
+            .filter_map(|_| dice.pick(&Tactic::ALL[..10]))
             .collect();
         tactics.sort();
         tactics.dedup();
