@@ -38,7 +38,7 @@ fn whatever_happens_promises_hold() {
 #[test]
 #[ignore = "takes minutes"]
 fn whatever_happens_promises_hold_farther_on() {
-    for (liar, views, lies) in [(1, 1, 3), (2, 1, 3), (1, 2, 1), (2, 2, 1), (3, 2, 1)] {
+    for (liar, views, lies) in [(2, 1, 2), (1, 1, 3), (1, 2, 1)] {
         explore(liar, views, lies);
     }
 }
