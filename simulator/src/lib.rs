@@ -42,6 +42,7 @@ pub mod settings;
 pub mod span;
 pub mod targets;
 pub mod torture;
+pub mod turnover;
 pub mod uplink;
 pub mod world;
 pub mod wrong;

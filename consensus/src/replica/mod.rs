@@ -25,7 +25,7 @@ use crate::{
     command::Command,
     epoch::{Charter, Epoch, Height, Origin, View},
     hash::Hash,
-    identity::Signer,
+    identity::{PeerId, Signer},
     io::{Input, Output, Settings},
     log::Log,
     member::{Member, MemberSet},
@@ -354,6 +354,21 @@ impl<A: Application> Replica<A> {
     /// The replicated state.
     pub fn application(&self) -> &A {
         &self.log.application
+    }
+
+    /// The leaders whose last proposal did not come in time.
+    pub fn suspects(&self) -> Vec<PeerId> {
+        let suspected = self.timing.suspected();
+        (suspected.iter())
+            .filter_map(|member| self.epoch.peer(member))
+            .collect()
+    }
+
+    /// Waits for these no longer than for those that did not propose in time (R3): so it was in the epoch before.
+    pub fn suspect(&mut self, peers: &[PeerId]) {
+        for member in peers.iter().filter_map(|peer| self.epoch.position(*peer)) {
+            self.timing.suspect(member);
+        }
     }
 
     /// Whether the epoch is over: commands are for the next (E1).

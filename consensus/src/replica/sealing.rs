@@ -189,8 +189,11 @@ impl<A: Application> Replica<A> {
         };
         let height = seal.height();
         let tip = self.log.height();
+        // Where the epoch ends is not known before; a liar can claim any height, but only so many.
+        let ends = seal.successors.is_some()
+            && (self.seals.shares.contains_key(&height) || self.seals.shares.len() < MAX_WANTED);
         let ahead = height > tip
-            && self.epoch.has_snapshot(height)
+            && (self.epoch.has_snapshot(height) || ends)
             && height <= tip.saturating_add(self.epoch.terms().snapshot_every.saturating_mul(2));
         if !ahead && !self.seals.wanted.contains_key(&height) {
             return;

@@ -75,6 +75,14 @@ impl Timing {
         self.suspected.remove(leader);
     }
 
+    pub fn suspected(&self) -> MemberSet {
+        self.suspected
+    }
+
+    pub fn suspect(&mut self, leader: Member) {
+        self.suspected.insert(leader);
+    }
+
     pub fn committed(&mut self) {
         self.level = self.level.saturating_sub(1);
         self.ran_out = 0;

@@ -32,7 +32,7 @@ pub(super) struct Joining {
 }
 
 impl Joining {
-    pub fn new(epoch: Arc<Epoch>, before: &Epoch, me: PeerId) -> Joining {
+    pub fn new(epoch: Arc<Epoch>, before: &Epoch, me: PeerId, told_by: Option<PeerId>) -> Joining {
         let old = before.members().iter();
         let old = old.filter(|_| !epoch.mutants.has(Mutant::FetchFromNewOnly));
         let new = epoch.members().iter();
@@ -40,9 +40,10 @@ impl Joining {
         candidates.sort();
         candidates.dedup();
         candidates.retain(|peer| *peer != me);
+        // Who told of the epoch's end mostly has the state; otherwise newcomers begin with different peers.
+        let first = told_by.and_then(|by| candidates.iter().position(|peer| *peer == by));
         Joining {
-            // Newcomers begin with different peers.
-            turn: usize::from(me.0[0]),
+            turn: first.unwrap_or(usize::from(me.0[0])),
             candidates,
             asked: None,
             vain: 0,

@@ -74,7 +74,7 @@ impl<A: Application + Clone> Succession<A> {
                 successors: ending.successors.to_vec(),
             };
             let snapshot = ending.snapshot.clone();
-            return self.go_on(handover, Some(snapshot));
+            return self.go_on(handover, Some(snapshot), None);
         }
         // One that was behind when it heard of the handover may catch up after all.
         let newest = newest_successor(&self.chain);
@@ -96,8 +96,14 @@ impl<A: Application + Clone> Succession<A> {
         false
     }
 
-    /// The newest epoch is over, as this proves: goes on to the next. Whether that was so.
-    pub(super) fn go_on(&mut self, handover: Handover, snapshot: Option<Bytes>) -> bool {
+    /// The newest epoch is over, as this proves: goes on to the next. Whether that was so. Who told of it is asked first for
+    /// the state, if that is not here.
+    pub(super) fn go_on(
+        &mut self,
+        handover: Handover,
+        snapshot: Option<Bytes>,
+        told_by: Option<PeerId>,
+    ) -> bool {
         let ended = self.chain.newest().clone();
         let Some(successors) = self.chain.follow(self.me, &handover) else {
             return false;
@@ -124,7 +130,7 @@ impl<A: Application + Clone> Succession<A> {
         } else if let Some(snapshot) = snapshot {
             self.begin(snapshot);
         } else {
-            self.begin_joining();
+            self.begin_joining(told_by);
         }
         true
     }

@@ -79,7 +79,7 @@ impl<A: Application + Clone> Succession<A> {
                 succession.member = Some(succession.run(trusted, &[])?);
             }
             None if succession.wants_to_seek() => {}
-            None => succession.begin_joining(),
+            None => succession.begin_joining(None),
             Some((place, running)) => {
                 if let Some((ended, handover)) = &place.origin {
                     if !succession.chain.go_back(tag(ended)) {
@@ -136,7 +136,10 @@ impl<A: Application + Clone> Succession<A> {
         let (signer, application) = (self.signer.clone(), self.application.clone());
         let (settings, now) = (self.settings, self.now);
         match Replica::succeed(epoch.clone(), signer, application, settings, snapshot, now) {
-            Ok(replica) => {
+            Ok(mut replica) => {
+                if let Some(before) = self.retiring.back() {
+                    replica.suspect(&before.running.replica.suspects());
+                }
                 self.outputs.push_back(Output::Open(tag(&epoch), opening));
                 self.member = Some(Running {
                     tag: tag(&epoch),
@@ -150,10 +153,10 @@ impl<A: Application + Clone> Succession<A> {
     }
 
     /// Fetches the state that the newest epoch begins with.
-    pub(super) fn begin_joining(&mut self) {
+    pub(super) fn begin_joining(&mut self, told_by: Option<PeerId>) {
         let epoch = self.chain.newest().clone();
         if let Some((ended, _)) = self.chain.last_handover() {
-            self.joining = Some(Joining::new(epoch, ended, self.me));
+            self.joining = Some(Joining::new(epoch, ended, self.me, told_by));
         }
     }
 }

@@ -275,7 +275,7 @@ impl<A: Application + Clone> Succession<A> {
         if handovers.first().is_none_or(|first| first.ended != newest) {
             return;
         }
-        self.go_on(handovers.remove(0), None);
+        self.go_on(handovers.remove(0), None, Some(from));
         self.seek.0 = self.now;
         self.check_handovers(from, handovers);
     }

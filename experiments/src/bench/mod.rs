@@ -1,6 +1,7 @@
 //! `hamlet-lab bench`: how fast the parts are on this machine.
 
 mod consensus;
+mod epochs;
 mod learn;
 mod simulator;
 
@@ -17,6 +18,7 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Part {
     Consensus(consensus::Arguments),
+    Epochs(epochs::Arguments),
     Learn(learn::Arguments),
     Simulator(simulator::Arguments),
 }
@@ -25,6 +27,7 @@ enum Part {
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.part {
         Part::Consensus(arguments) => consensus::run(arguments),
+        Part::Epochs(arguments) => epochs::run(arguments),
         Part::Learn(arguments) => learn::run(arguments),
         Part::Simulator(arguments) => simulator::run(arguments),
     }

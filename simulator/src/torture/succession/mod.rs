@@ -8,7 +8,7 @@ mod liar;
 mod network;
 mod oracle;
 mod plan;
-mod society;
+pub(crate) mod society;
 #[cfg(test)]
 mod tests;
 mod world;

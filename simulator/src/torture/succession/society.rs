@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// Something to be remembered.
     Note(u64),
     /// The members after this epoch of this cluster: those of the cluster, and of one that splits from it.
@@ -27,7 +27,7 @@ impl Order {
 
 /// Counts and chains commands, whatever epoch they are in.
 #[derive(Clone, Debug)]
-pub(super) struct Society {
+pub(crate) struct Society {
     ledger: Ledger,
     epoch: Charter,
     successors: Vec<Charter>,
