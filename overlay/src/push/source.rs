@@ -35,6 +35,9 @@ impl Source {
     }
 }
 
+/// One in so many fellows are some of them.
+const SOME: usize = 8;
+
 impl Stream {
     /// Publishes the next segment.
     pub fn publish(&mut self, core: &mut Core, cut: Cut) -> Result<(), PublishError> {
@@ -102,7 +105,8 @@ impl Stream {
     }
 
     /// Gives each shard to its relay in the own cluster and, the data always and the parity when slots are
-    /// silent, to the relay in one neighbouring cluster; to two if the own relay is called silent by most.
+    /// silent, to the relay in one neighbouring cluster; to two if some call the own relay silent, and to that one
+    /// not at all if most do.
     fn give_out(&mut self, core: &mut Core, number: SegmentNumber, deal: &Deal, faults: bool) {
         let Some(segment) = self.window.get(&number) else {
             return;
@@ -111,13 +115,15 @@ impl Stream {
             return;
         };
         let rotation = segment.rotation;
-        let silent = self.silent_to_most(deal);
+        let silent = self.silent_to(deal, |callers, fellows| callers * 2 > fellows);
+        let doubtful = self.silent_to(deal, |callers, fellows| callers * SOME > fellows);
         for shard in rotation.given_out(parity).iter() {
             let slot = rotation.slot(shard);
             let mut copies = usize::from(shard < self.k || faults);
             match deal.holders[usize::from(slot)] {
                 Some(relay) if core.links.connected(relay) && !silent.contains(slot) => {
                     self.give(core, number, shard, &[relay], Class::Live, true);
+                    copies += usize::from(doubtful.contains(slot)) * (2 - copies);
                 }
                 // A source is no relay of its own stream, so its own slots have only neighbours.
                 _ => copies = 2,
@@ -138,7 +144,8 @@ impl Stream {
         }
     }
 
-    /// The share of slots that give nothing, in percent, as two thirds of the fellows at most see it.
+    /// The share of slots that give nothing, in percent, as some of the fellows see it at least: most of them
+    /// may be liars, and to believe a few costs the source some upload at worst.
     fn missing_share(&self, deal: &Deal) -> u8 {
         let epoch = deal.epoch.own.epoch;
         let own = deal.mine;
@@ -151,12 +158,13 @@ impl Stream {
             .map(|standing| standing.silent.without(own).len())
             .collect();
         counts.sort_unstable();
-        let silent = counts.get(counts.len() * 2 / 3).copied().unwrap_or(0);
+        let place = counts.len() - counts.len().div_ceil(SOME).min(counts.len());
+        let silent = counts.get(place).copied().unwrap_or(0);
         (u32::from(silent) * 100 / u32::from(self.n)) as u8
     }
 
-    /// The slots that more than half of the fellows call silent.
-    fn silent_to_most(&self, deal: &Deal) -> Set64 {
+    /// The slots that so many call silent, of so many fellows, as `enough` says.
+    fn silent_to(&self, deal: &Deal, enough: fn(usize, usize) -> bool) -> Set64 {
         let epoch = deal.epoch.own.epoch;
         let told: Vec<Set64> = deal
             .fellows
@@ -167,7 +175,7 @@ impl Stream {
             .collect();
         let calls = |slot: u8| told.iter().filter(|silent| silent.contains(slot)).count();
         (0..self.n)
-            .filter(|&slot| calls(slot) * 2 > told.len())
+            .filter(|&slot| enough(calls(slot), told.len()))
             .collect()
     }
 }

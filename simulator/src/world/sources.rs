@@ -11,7 +11,7 @@ use crate::{
     settings::{Adversaries, Settings, Signatures},
     targets::Targets,
 };
-use hamlet_overlay::{io::Refusal, time::Duration};
+use hamlet_overlay::{genesis::Parameters, io::Refusal, time::Duration};
 
 /// The figures, which are the same on three threads; no rule is broken.
 fn run(settings: Settings) -> Figures {
@@ -123,6 +123,35 @@ fn a_source_whose_fellows_are_liars_is_heard_all_the_same() {
     );
     assert!(figures.captured_cluster_share > 0.0);
     assert!(figures.on_time_ratio > 0.99, "{}", figures.on_time_ratio);
+}
+
+#[test]
+fn liars_around_a_source_cannot_talk_it_out_of_its_parity() {
+    let silent = |share, among| Adversaries {
+        among,
+        ..Adversaries::new(share, Conduct::only(Kind::Silent))
+    };
+    let usual = Settings::usual(256, Duration::from_secs(5));
+    let mut world = World::new(Settings {
+        adversaries: vec![
+            silent(0.667, Some(Targets::SourceCluster)),
+            silent(0.3, None),
+        ],
+        bits_per_s: 200_000,
+        parameters: Parameters {
+            g_min: 16,
+            g_max: 32,
+            n: 32,
+            k: 16,
+            ..usual.parameters
+        },
+        ..usual
+    })
+    .unwrap();
+    world.run_until(world.end());
+    assert_eq!(world.violations(), []);
+    let on_time = world.figures().on_time_ratio;
+    assert!(on_time > 0.95, "{on_time}");
 }
 
 #[test]
