@@ -112,17 +112,19 @@ impl<A: Application + Clone> Succession<A> {
                     self.guide(from, name);
                 }
             }
+            Transfer::FetchOrigin(_) | Transfer::FetchPiece(..) if !self.may_cause(from) => {}
             Transfer::FetchOrigin(name) => {
+                // Hashed anew for whoever asks, so only after it was paid for.
                 let pieces = (self.origin_of(name)).map(|(height, bytes)| {
                     Transfer::Pieces(name, Snapshot::new(height, bytes).pieces)
                 });
-                self.answer_or_guide(from, name, pieces);
+                self.say_or_guide(from, name, pieces);
             }
             Transfer::FetchPiece(name, index) => {
                 let piece = (self.origin_of(name))
                     .and_then(|(_, bytes)| log::piece(&bytes, index))
                     .map(|piece| Transfer::Piece(name, index, piece));
-                self.answer_or_guide(from, name, piece);
+                self.say_or_guide(from, name, piece);
             }
             Transfer::Pieces(name, pieces) => self.on_pieces(from, name, pieces),
             Transfer::Piece(name, index, bytes) => self.on_piece(from, name, index, &bytes),
@@ -133,10 +135,7 @@ impl<A: Application + Clone> Succession<A> {
     }
 
     /// What is asked for, or else what followed that epoch, if it is past.
-    fn answer_or_guide(&mut self, to: PeerId, name: Tag, answer: Option<Transfer>) {
-        if !self.may_cause(to) {
-            return;
-        }
+    fn say_or_guide(&mut self, to: PeerId, name: Tag, answer: Option<Transfer>) {
         match answer {
             Some(answer) => self.say(to, answer),
             None => self.guide(to, name),
