@@ -5,6 +5,7 @@
 //! are those of a cluster on as many machines.
 
 use crate::{
+    agenda::Agenda,
     random::{Purpose, Randomness},
     torture::{CheapKeys, Ledger},
 };
@@ -17,12 +18,7 @@ use hamlet_consensus::{
     member::{Member, MemberSet},
     time::Time,
 };
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What a cluster is like.
 #[derive(Clone, Debug)]
@@ -88,9 +84,7 @@ pub struct Cluster {
     setup: Setup,
     verifier: Box<dyn Verifier>,
     nodes: BTreeMap<Member, Node>,
-    queue: BinaryHeap<Reverse<(u64, u64, Member)>>,
-    events: BTreeMap<u64, Event>,
-    entered: u64,
+    agenda: Agenda<(Member, Event)>,
     now: u64,
     randomness: Randomness,
     sent_bytes: u64,
@@ -140,9 +134,7 @@ impl Cluster {
                 Box::new(keys)
             },
             setup,
-            queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
-            entered: 0,
+            agenda: Agenda::default(),
             now: 0,
             randomness: Randomness::new(1, Purpose::Loss),
             sent_bytes: 0,
@@ -214,20 +206,14 @@ impl Cluster {
     pub fn run(&mut self, time: Duration, enough: impl Fn(&Cluster) -> bool) {
         let until = self.now + time.as_nanos() as u64;
         while !enough(self) {
-            match self.queue.peek() {
-                Some(Reverse((at, ..))) if *at <= until => {}
-                _ => {
-                    self.now = until;
-                    break;
-                }
+            if self.agenda.next_at().is_none_or(|at| at > until) {
+                self.now = until;
+                break;
             }
-            let Some(Reverse((at, number, to))) = self.queue.pop() else {
+            let Some((at, (to, event))) = self.agenda.take() else {
                 break;
             };
             self.now = at;
-            let Some(event) = self.events.remove(&number) else {
-                continue;
-            };
             match event {
                 Event::Wake => {
                     let due = self.nodes.get_mut(&to).filter(|node| node.alarm <= at);
@@ -336,9 +322,7 @@ impl Cluster {
     }
 
     fn enter(&mut self, at: u64, to: Member, event: Event) {
-        self.entered += 1;
-        self.events.insert(self.entered, event);
-        self.queue.push(Reverse((at, self.entered, to)));
+        self.agenda.enter(at, (to, event));
     }
 }
 

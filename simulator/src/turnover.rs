@@ -1,7 +1,10 @@
 //! One cluster whose members change again and again, in virtual time, while nothing goes wrong but that some are silent:
 //! for figures. Links have one fixed delay; signatures are cheap, but as long as real ones.
 
-use crate::torture::{CheapKeys, succession::society};
+use crate::{
+    agenda::Agenda,
+    torture::{CheapKeys, succession::society},
+};
 use hamlet_consensus::{
     Epoch, FaultModel, Settings, Terms,
     hash::Hash,
@@ -10,12 +13,7 @@ use hamlet_consensus::{
     time::Time,
 };
 use society::{Order, Society};
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 /// Bytes before each message between members: the epoch's name.
 const TAG_BYTES: u64 = 8;
@@ -59,9 +57,8 @@ struct World {
     keys: CheapKeys,
     peers: Vec<Option<Succession<Society>>>,
     alarms: Vec<u64>,
-    queue: BinaryHeap<Reverse<(u64, u64)>>,
-    events: BTreeMap<u64, (u8, Option<(PeerId, Parcel)>)>,
-    entered: u64,
+    /// To whom, and what comes from whom; nothing for a wake-up.
+    agenda: Agenda<(u8, Option<(PeerId, Parcel)>)>,
     now: u64,
     sent_bytes: u64,
 }
@@ -103,9 +100,7 @@ impl World {
                 .map(|peer| (peer >= setup.silent).then(|| start(peer)))
                 .collect(),
             alarms: vec![u64::MAX; all.into()],
-            queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
-            entered: 0,
+            agenda: Agenda::default(),
             now: 0,
             sent_bytes: 0,
         };
@@ -164,13 +159,10 @@ impl World {
     /// Lets everything happen until something is so; when that was.
     fn until(&mut self, enough: impl Fn(&World) -> bool) -> u64 {
         while !enough(self) {
-            let Some(Reverse((at, number))) = self.queue.pop() else {
+            let Some((at, (to, heard))) = self.agenda.take() else {
                 panic!("nothing happens any more");
             };
             self.now = at;
-            let Some((to, heard)) = self.events.remove(&number) else {
-                continue;
-            };
             match heard {
                 Some((from, parcel)) => self.handle(to, Input::Parcel { from, parcel }),
                 None if self.alarms[usize::from(to)] <= at => {
@@ -218,9 +210,7 @@ impl World {
     }
 
     fn enter(&mut self, at: u64, to: u8, heard: Option<(PeerId, Parcel)>) {
-        self.entered += 1;
-        self.events.insert(self.entered, (to, heard));
-        self.queue.push(Reverse((at, self.entered)));
+        self.agenda.enter(at, (to, heard));
     }
 }
 

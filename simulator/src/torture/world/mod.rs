@@ -13,17 +13,14 @@ use super::{
     oracle::{Oracle, Violation},
     plan::Plan,
 };
+use crate::agenda::Agenda;
 #[cfg(feature = "mutants")]
 use hamlet_consensus::mutant::Mutants;
 use hamlet_consensus::{
     Epoch, Input, Message, Replica, Terms, check::Verdict, command::CommandId, hash::Hash,
     identity::PeerId, time::Time,
 };
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How long after stabilisation everything must be done, in microseconds.
 const PATIENCE: u64 = 120_000_000;
@@ -86,10 +83,7 @@ struct World {
     dice: Dice,
     oracle: Oracle,
     now: u64,
-    entered: u64,
-    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    events: Vec<Option<Event>>,
-    free: Vec<usize>,
+    agenda: Agenda<Event>,
     /// Commands that must get done: those of honest members that did not crash since.
     due: BTreeMap<CommandId, u8>,
     /// Whether the liars are silent from now on.
@@ -145,10 +139,7 @@ impl World {
             epoch,
             keys,
             now: 0,
-            entered: 0,
-            queue: BinaryHeap::new(),
-            events: Vec::new(),
-            free: Vec::new(),
+            agenda: Agenda::default(),
             due: BTreeMap::new(),
             muted: false,
             listening: false,
@@ -178,30 +169,18 @@ impl World {
     }
 
     fn enter(&mut self, at: u64, event: Event) {
-        let slot = self.free.pop().unwrap_or(self.events.len());
-        if slot == self.events.len() {
-            self.events.push(Some(event));
-        } else {
-            self.events[slot] = Some(event);
-        }
-        self.entered += 1;
-        self.queue
-            .push(Reverse((at.max(self.now), self.entered, slot)));
+        self.agenda.enter(at.max(self.now), event);
     }
 
     fn run(mut self) -> Outcome {
         let patience = self.plan.stable_at + PATIENCE;
-        while let Some(Reverse((at, _, slot))) = self.queue.pop() {
-            let event = self.events[slot].take();
-            self.free.push(slot);
+        while let Some((at, event)) = self.agenda.take() {
             self.now = at;
             self.count += 1;
             if at > patience || self.count > MAX_EVENTS {
                 self.blame_stuck();
             }
-            if let Some(event) = event {
-                self.happen(event);
-            }
+            self.happen(event);
             if self.ended || self.oracle.violation().is_some() {
                 break;
             }

@@ -10,6 +10,7 @@ use super::{
     plan::Plan,
     society::Society,
 };
+use crate::agenda::Agenda;
 use crate::torture::{Outcome, dice::Dice, disk::Disk, keys::CheapKeys, oracle::Violation};
 #[cfg(feature = "mutants")]
 use hamlet_consensus::mutant::Mutants;
@@ -21,8 +22,7 @@ use hamlet_consensus::{
     time::Time,
 };
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -69,10 +69,7 @@ struct World {
     roads: Dice,
     oracle: Oracle,
     now: u64,
-    entered: u64,
-    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    events: Vec<Option<Event>>,
-    free: Vec<usize>,
+    agenda: Agenda<Event>,
     /// Notes that must get done, and who knows of each.
     due: BTreeMap<u64, u8>,
     /// What was not submitted yet.
@@ -121,10 +118,7 @@ impl World {
             founding,
             keys,
             now: 0,
-            entered: 0,
-            queue: BinaryHeap::new(),
-            events: Vec::new(),
-            free: Vec::new(),
+            agenda: Agenda::default(),
             due: BTreeMap::new(),
             open: plan.notes.len() + plan.changes.len(),
             gone: BTreeSet::new(),
@@ -152,30 +146,19 @@ impl World {
     }
 
     fn enter(&mut self, at: u64, event: Event) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.events.push(None);
-            self.events.len() - 1
-        });
-        self.events[slot] = Some(event);
-        self.entered += 1;
-        self.queue
-            .push(Reverse((at.max(self.now), self.entered, slot)));
+        self.agenda.enter(at.max(self.now), event);
     }
 
     fn run(mut self) -> Outcome {
         let patience = self.plan.stable_at + PATIENCE;
-        while let Some(Reverse((at, _, slot))) = self.queue.pop() {
-            let event = self.events[slot].take();
-            self.free.push(slot);
+        while let Some((at, event)) = self.agenda.take() {
             self.now = at;
             self.count += 1;
             if at > patience || self.count > MAX_EVENTS {
                 let text = self.missing().unwrap_or_else(|| "talk without end".into());
                 self.oracle.blame(Violation::Stuck(text));
             }
-            if let Some(event) = event {
-                self.happen(event);
-            }
+            self.happen(event);
             if self.ended || self.oracle.violation().is_some() {
                 break;
             }
