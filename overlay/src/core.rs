@@ -36,8 +36,10 @@ pub(crate) struct Core {
     pub work: Arc<dyn Work>,
     pub report: Report,
     pub ablated: Ablated,
-    /// The deals of the epochs held, the older first.
+    /// The deals of the epochs held, the newest last.
     deals: Vec<Arc<Deal>>,
+    /// Whom agreement needs a link with, whatever the view says.
+    pub contacts: Vec<PeerId>,
     outputs: VecDeque<Output>,
 }
 
@@ -61,25 +63,36 @@ impl Core {
             report: Report::default(),
             ablated: Ablated::default(),
             deals: Vec::new(),
+            contacts: Vec::new(),
             outputs: VecDeque::new(),
         };
         core.follow_view();
         core
     }
 
-    /// Wants the links that the view needs, and deals slots to them.
+    /// Wants the links that view and agreement need, and deals slots to them.
     pub fn follow_view(&mut self) {
-        let change = self.links.want(&self.view.links(self.me));
+        let mut wanted = self.view.links(self.me);
+        for &contact in &self.contacts {
+            if let Err(place) = wanted.binary_search(&contact)
+                && contact != self.me
+            {
+                wanted.insert(place, contact);
+            }
+        }
+        let change = self.links.want(&wanted);
         self.outputs
             .extend(change.connect.into_iter().map(Output::Connect));
         self.outputs
             .extend(change.release.into_iter().map(Output::Release));
         let n = self.view.parameters.n;
-        self.deals = self
-            .view
-            .epochs()
-            .map(|epoch| Arc::new(Deal::new(epoch, self.me, n, &self.links)))
-            .collect();
+        let old = std::mem::take(&mut self.deals);
+        let deal = |epoch| {
+            let same = old.iter().find(|deal| Arc::ptr_eq(&deal.epoch, epoch));
+            let new = || Arc::new(Deal::new(epoch, self.me, n, &self.links));
+            same.cloned().unwrap_or_else(new)
+        };
+        self.deals = self.view.epochs().map(deal).collect();
         self.count_links();
     }
 

@@ -96,14 +96,14 @@ impl Links {
         )
     }
 
-    /// Wants exactly these links from now on.
+    /// Wants exactly these links from now on; they are in ascending order.
     pub fn want(&mut self, peers: &[PeerId]) -> Change {
         let mut change = Change {
             connect: Vec::new(),
             release: Vec::new(),
         };
         for link in &mut self.links {
-            if link.wanted && !peers.contains(&link.peer) {
+            if link.wanted && peers.binary_search(&link.peer).is_err() {
                 link.wanted = false;
                 change.release.push(link.peer);
             }
@@ -225,6 +225,23 @@ impl Deal {
             across,
             outward,
         }
+    }
+
+    /// The link to the holder of a slot of the own cluster.
+    pub fn holder(&self, slot: u8) -> Option<LinkId> {
+        self.holders.get(usize::from(slot)).copied().flatten()
+    }
+
+    /// A slot of the own cluster that a link holds.
+    pub fn slot_held_by(&self, link: LinkId) -> Option<u8> {
+        let mut held = self.holders.iter().zip(0u8..);
+        held.find_map(|(&holder, slot)| (holder == Some(link)).then_some(slot))
+    }
+
+    /// Whether the neighbours that a slot reaches are those of another deal.
+    pub fn reaches_across_as(&self, other: &Deal, slot: u8) -> bool {
+        self.mine.contains(slot) == other.mine.contains(slot)
+            && self.across[usize::from(slot)] == other.across[usize::from(slot)]
     }
 
     /// The slots of the own cluster that a link holds.

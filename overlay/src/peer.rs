@@ -13,7 +13,7 @@ use crate::{
     push::Stream,
     report::Report,
     time::Time,
-    view::{Epoch, SegmentNumber, StreamNumber, View},
+    view::{Change, SegmentNumber, StreamNumber, View},
     wire::Frame,
     work::Work,
 };
@@ -163,16 +163,32 @@ impl Peer {
             })
     }
 
-    /// Begins the next epoch of the neighbourhood. The one before goes on to govern the segments before
-    /// those that `next` names.
-    pub fn begin_epoch(&mut self, now: Time, next: Epoch) {
-        self.core.now = now;
-        self.core.view.begin(next);
-        self.core.follow_view();
-        for stream in self.streams.values_mut() {
-            stream.follow_epoch(&mut self.core);
-        }
+    /// From the segments on that it names, a change of the neighbourhood governs.
+    pub fn begin_epoch(&mut self, now: Time, change: Change) {
+        self.core.now = self.core.now.max(now);
+        let now = self.core.now;
+        self.change_view(|view| view.begin(now, change));
         self.set_wake();
+    }
+
+    /// Changes the view, and does what follows from that.
+    fn change_view(&mut self, change: impl FnOnce(&mut View)) {
+        let old = self.core.newest_deal();
+        change(&mut self.core.view);
+        self.core.follow_view();
+        if Arc::ptr_eq(&old.epoch, &self.core.newest_deal().epoch) {
+            return;
+        }
+        for stream in self.streams.values_mut() {
+            stream.follow_epoch(&mut self.core, &old);
+        }
+    }
+
+    /// Lets go of what changes of the neighbourhood replaced long enough ago.
+    fn settle_view(&mut self) {
+        if self.core.view.settles_at() <= self.core.now && self.core.view.settle(self.core.now) {
+            self.core.follow_view();
+        }
     }
 
     /// Takes an input. Time never goes backwards; if it seems to, it stands still.
@@ -186,6 +202,7 @@ impl Peer {
                 if let Some(agreement) = &mut self.agreement {
                     agreement.wake(self.core.now);
                 }
+                self.settle_view();
                 self.wake_at = Time::NEVER;
             }
             Input::Connected(peer) => self.set_connected(peer, true),
@@ -262,6 +279,7 @@ impl Peer {
             .values()
             .map(Stream::next_wake)
             .chain(self.agreement.as_ref().map(Agreement::wake_at))
+            .chain([self.core.view.settles_at()])
             .min()
             .unwrap_or(Time::NEVER);
         // Waking too early is harmless, and asking again for every input would cost more.

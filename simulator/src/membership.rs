@@ -9,9 +9,9 @@ use hamlet_overlay::{
     genesis::Network,
     hash::Hash,
     identity::PeerId,
-    view::{Cluster, Epoch, SegmentNumber, StreamNumber},
+    view::{Change, Cluster, Epoch, First, Next},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// The clusters of all peers, as an agreement would have settled them.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(crate) struct Membership {
     /// The slots of a cluster.
     n: u8,
     epoch: u64,
-    clusters: Vec<Cluster>,
+    clusters: Vec<Arc<Cluster>>,
     /// Per peer, the number of its cluster.
     home: Vec<usize>,
 }
@@ -30,7 +30,9 @@ pub(crate) struct Membership {
 impl Membership {
     /// The clusters of the founding.
     pub fn new(network: &Network, seed: u64) -> Membership {
-        let clusters = network.clusters().to_vec();
+        let clusters: Vec<Arc<Cluster>> = (network.clusters().iter())
+            .map(|cluster| Arc::new(cluster.clone()))
+            .collect();
         let around = |number| {
             let around = network.neighbours(number).into_iter();
             around.map(|cluster| cluster.id).collect()
@@ -56,7 +58,7 @@ impl Membership {
     }
 
     /// All clusters, in the order of their numbers.
-    pub fn clusters(&self) -> &[Cluster] {
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
         &self.clusters
     }
 
@@ -115,20 +117,22 @@ impl Membership {
             let members = (0..self.home.len()).filter(|peer| self.home[*peer] == number);
             let members = members.map(|peer| directory.id(peer)).collect();
             let beacon = Hash(beacons.bytes(self.epoch));
-            *cluster = Cluster::deal(cluster.id, self.epoch, members, beacon, self.n);
+            let dealt = Cluster::deal(cluster.id, self.epoch, members, beacon, self.n);
+            *cluster = Arc::new(dealt);
         }
     }
 
     /// The neighbourhood of a peer in the epoch that lasts, which governs each stream from a segment on.
-    pub fn epoch_of(&self, peer: usize, first: BTreeMap<StreamNumber, SegmentNumber>) -> Epoch {
+    pub fn epoch_of(&self, peer: usize, first: First) -> Change {
         let own = self.home[peer];
         let around = self.neighbours[own].iter();
-        Epoch {
+        let neighbours = around.map(|&id| self.clusters[id as usize].clone());
+        Change {
             first,
-            own: self.clusters[own].clone(),
-            neighbours: around
-                .map(|&id| self.clusters[id as usize].clone())
-                .collect(),
+            next: Next::Neighbourhood(Epoch {
+                own: self.clusters[own].clone(),
+                neighbours: neighbours.collect(),
+            }),
         }
     }
 }

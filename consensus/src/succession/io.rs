@@ -40,6 +40,8 @@ pub enum Input {
         /// The command.
         command: Command,
     },
+    /// The newest epoch that this peer knows began after it lost what it had stored (E9): it abstains no longer.
+    TakePart,
 }
 
 /// Something to be done, in order. Records go to one store for each epoch.
@@ -109,6 +111,8 @@ pub struct Stored {
     pub links: Vec<Vec<u8>>,
     /// The stores of epochs, in any order.
     pub stores: Vec<Store>,
+    /// Whether anything that was stored may have been lost: then the peer abstains (E9).
+    pub lost: bool,
 }
 
 /// What an epoch's store holds.

@@ -1,6 +1,6 @@
 //! Succession: how the epochs of a cluster follow one another.
 //!
-//! A [`Replica`] is a member of one epoch; a [`Succession`] carries a peer from epoch to epoch. Its rules are E1 to E8 of
+//! A [`Replica`] is a member of one epoch; a [`Succession`] carries a peer from epoch to epoch. Its rules are E1 to E9 of
 //! `docs/protocol.md`:
 //!
 //! * **E1** An epoch ends with the command after whose execution the application names successors. Later commands are
@@ -18,6 +18,8 @@
 //!   a certificate shows that a quorum of every epoch that follows has begun; then they forget it.
 //! * **E7** Who speaks in an epoch that is past is told what followed, and who wants to be a member and is not asks.
 //! * **E8** A split has two successors that begin with the same state; each application keeps its own part.
+//! * **E9** A peer that lost what it stored abstains: it follows the chain and takes part in no epoch, until the
+//!   application knows that the newest epoch began after the loss, so that nothing was signed in it that is forgotten.
 
 mod chain;
 mod handover;
@@ -82,6 +84,8 @@ pub struct Succession<A> {
     waiting: VecDeque<Bytes>,
     /// Own commands that the last epoch left over.
     left_over: Vec<Command>,
+    /// Whether it only follows (E9).
+    abstains: bool,
     visitors: Visitors,
     pending: BTreeMap<CheckId, Pending>,
     next_check: CheckId,
@@ -110,6 +114,7 @@ impl<A: Application + Clone> Succession<A> {
             Input::Client { client, command } => {
                 self.hand_to_member(member_io::Input::Client { client, command });
             }
+            Input::TakePart => self.take_part(),
         }
         self.settle();
     }
@@ -251,6 +256,11 @@ impl<A: Application + Clone> Succession<A> {
     /// Its part in the newest epoch, once it has begun.
     pub fn replica(&self) -> Option<&Replica<A>> {
         self.member.as_ref().map(|member| &member.replica)
+    }
+
+    /// Whether it follows the chain and takes part in no epoch (E9).
+    pub fn abstains(&self) -> bool {
+        self.abstains
     }
 
     /// Whether it still serves epochs that are over.

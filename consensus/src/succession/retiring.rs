@@ -127,6 +127,8 @@ impl<A: Application + Clone> Succession<A> {
         let next = self.chain.newest().clone();
         if next.position(self.me).is_none() {
             self.outputs.push_back(Output::PutOut(next));
+        } else if self.abstains {
+            // It goes on following.
         } else if let Some(snapshot) = snapshot {
             self.begin(snapshot);
         } else {

@@ -46,6 +46,7 @@ impl<A: Application + Clone> Succession<A> {
             joining: None,
             waiting: VecDeque::new(),
             left_over: Vec::new(),
+            abstains: stored.lost,
             visitors: Visitors::default(),
             pending: BTreeMap::new(),
             next_check: 0,
@@ -74,6 +75,7 @@ impl<A: Application + Clone> Succession<A> {
         }
         places.sort_by_key(|(place, _)| place.epoch.origin().height);
         match places.pop() {
+            _ if succession.abstains => {}
             None if trusted.position(succession.me).is_some() => {
                 succession.chain.go_back(tag(&trusted));
                 succession.member = Some(succession.run(trusted, &[])?);
@@ -149,6 +151,14 @@ impl<A: Application + Clone> Succession<A> {
                 self.outputs.push_back(Output::Began(epoch));
             }
             Err(error) => self.outputs.push_back(Output::Failed(epoch, error)),
+        }
+    }
+
+    /// E9: takes part from the newest epoch on.
+    pub(super) fn take_part(&mut self) {
+        let member = self.chain.newest().position(self.me).is_some();
+        if std::mem::replace(&mut self.abstains, false) && member {
+            self.begin_joining(None);
         }
     }
 

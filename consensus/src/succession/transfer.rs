@@ -335,12 +335,12 @@ impl<A: Application + Clone> Succession<A> {
         }
     }
 
-    /// Whether this peer is no member of the newest epoch that it knows.
+    /// Whether this peer takes no part in the newest epoch that it knows, and waits for the next.
     pub(super) fn wants_to_seek(&self) -> bool {
-        self.chain.newest().position(self.me).is_none()
+        self.abstains || self.chain.newest().position(self.me).is_none()
     }
 
-    /// E7: asks one after the other of the newest epoch's members what followed, if this peer is none of them.
+    /// E7: asks one after the other of the newest epoch's members what followed, if this peer takes no part in it.
     pub(super) fn seek(&mut self) {
         let (at, turn) = self.seek;
         if !self.wants_to_seek() || self.now < at {
@@ -351,7 +351,9 @@ impl<A: Application + Clone> Succession<A> {
         let members = newest.members();
         let to = members[turn % members.len()];
         let question = Transfer::Follow(tag(newest));
-        self.say(to, question);
+        if to != self.me {
+            self.say(to, question);
+        }
     }
 }
 

@@ -126,14 +126,16 @@ impl Stream {
             .as_ref()
             .map_or(self.parity, |digest| digest.header().parity);
         let owed = rotation.owed(&segment.standing, parity);
-        let current = segment.deal.epoch.own.epoch == core.newest_deal().epoch.own.epoch;
-        if !current || segment.backlog {
+        let deal = segment.deal.clone();
+        if segment.backlog {
             return;
         }
         let silent = self.givers.silent();
         for shard in owed.iter() {
             let slot = rotation.slot(shard);
-            self.givers.note(slot, gave.contains(slot), core.now);
+            if let Some(now) = Stream::slot_now(core, &deal, slot) {
+                self.givers.note(now, gave.contains(slot), core.now);
+            }
         }
         let newly_silent = self.givers.silent() != silent;
         self.givers.note_repair(repaired && !newly_silent);

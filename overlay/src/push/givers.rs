@@ -62,17 +62,19 @@ struct Slot {
     pause: Duration,
 }
 
+/// What is known of a slot whose holder is new.
+const BLANK: Slot = Slot {
+    misses: 0,
+    misses_long: 0,
+    gave: None,
+    retry: Time::ZERO,
+    pause: PAUSE_MIN,
+};
+
 impl Givers {
     pub fn new(k: u8, n: u8) -> Givers {
-        let slot = Slot {
-            misses: 0,
-            misses_long: 0,
-            gave: None,
-            retry: Time::ZERO,
-            pause: PAUSE_MIN,
-        };
         Givers {
-            slots: vec![slot; n.into()],
+            slots: vec![BLANK; n.into()],
             silent: SlotSet::EMPTY,
             on_trial: SlotSet::EMPTY,
             strain: 0,
@@ -80,6 +82,28 @@ impl Givers {
             reserve_max: reserve_max(k),
             reserve: k / 16,
         }
+    }
+
+    /// The same experience after slots were dealt anew: `before` says which slot the holder of a slot had, if any.
+    pub fn dealt_anew(&self, before: impl Fn(u8) -> Option<u8>) -> Givers {
+        let mut anew = Givers {
+            slots: Vec::new(),
+            silent: SlotSet::EMPTY,
+            on_trial: SlotSet::EMPTY,
+            ..*self
+        };
+        for slot in 0..self.slots.len() as u8 {
+            let known =
+                before(slot).and_then(|old| Some((old, *self.slots.get(usize::from(old))?)));
+            anew.slots.push(known.map_or(BLANK, |(_, record)| record));
+            if known.is_some_and(|(old, _)| self.silent.contains(old)) {
+                anew.silent.insert(slot);
+            }
+            if known.is_some_and(|(old, _)| self.on_trial.contains(old)) {
+                anew.on_trial.insert(slot);
+            }
+        }
+        anew
     }
 
     /// Notes that a slot gave a shard, in time or not.
@@ -205,13 +229,7 @@ impl Givers {
     pub fn forget(&mut self, slots: SlotSet) {
         for slot in slots.iter() {
             if let Some(record) = self.slots.get_mut(usize::from(slot)) {
-                *record = Slot {
-                    misses: 0,
-                    misses_long: 0,
-                    gave: None,
-                    retry: Time::ZERO,
-                    pause: PAUSE_MIN,
-                };
+                *record = BLANK;
             }
         }
         self.silent = self.silent.without(slots);
@@ -314,6 +332,24 @@ mod tests {
         }
         givers.note(3, false, at(6));
         assert!(givers.silent().is_empty());
+    }
+
+    #[test]
+    fn experience_follows_the_holders_when_slots_are_dealt_anew() {
+        let mut givers = experienced();
+        for _ in 0..3 {
+            givers.note(3, false, at(0));
+        }
+        givers.gave(5, at(1));
+        // The holder of 3 holds 0 and 6 now, that of 5 holds 3; the others are new.
+        let anew = givers.dealt_anew(|slot| match slot {
+            0 | 6 => Some(3),
+            3 => Some(5),
+            _ => None,
+        });
+        assert_eq!(anew.silent(), [0, 6].into_iter().collect());
+        assert!(anew.proven(3, at(2)) && !anew.proven(5, at(2)));
+        assert!(anew.knows());
     }
 
     #[test]

@@ -47,11 +47,11 @@ impl Stream {
         }
         let rotation = rotation_of(core, self.number, number);
         let deal = core.deal(self.number, number);
-        let mut shards = self.told.map_or(ShardSet::EMPTY, |(standing, _)| {
+        let mut shards = self.told_of(&deal).map_or(ShardSet::EMPTY, |standing| {
             rotation.substituted(&standing, self.parity, deal.mine)
         });
         // Who never gives is owed nothing that has to be fetched.
-        let givers = (0..self.n).filter(|&slot| self.givers.proven(slot, core.now));
+        let givers = (0..self.n).filter(|&slot| self.is_proven(core, &deal, slot));
         for link in givers.filter_map(|slot| deal.holders[usize::from(slot)]) {
             let standing = self.standing_of(link, deal.epoch.own.epoch);
             let owed = standing.map_or(ShardSet::EMPTY, |standing| {

@@ -71,8 +71,8 @@ impl Stream {
         }
         if connected && !self.distrusts(link) {
             self.givers.forget(deal.slots_of(link));
-            if let Some((standing, _)) = self.told {
-                core.notify(link, self.standing_notice(core, standing));
+            if let Some(told) = self.told {
+                core.notify(link, self.standing_notice(core, told.standing));
             }
             self.join(core, link);
         }

@@ -25,6 +25,7 @@ mod complete;
 pub mod duty;
 mod equivocation;
 mod estimate;
+mod experience;
 mod givers;
 mod import;
 mod join;
@@ -69,6 +70,15 @@ pub const AHEAD: usize = 6;
 /// How long after the first shard a member of a cluster with too few relays asks for more.
 const SHORT_OF_RELAYS: Duration = Duration::from_millis(5);
 
+/// What fellows were told.
+#[derive(Clone, Copy)]
+struct Told {
+    /// The epoch of the cluster whose slots were meant.
+    epoch: u64,
+    standing: Standing,
+    at: Time,
+}
+
 /// One stream, as one peer relays and receives it.
 pub(crate) struct Stream {
     number: StreamNumber,
@@ -89,8 +99,10 @@ pub(crate) struct Stream {
     givers: Givers,
     /// Whether any link asked for something of a segment that was not there yet.
     asked_early: bool,
-    /// What fellows were told, and when.
-    told: Option<(Standing, Time)>,
+    /// What fellows were told last.
+    told: Option<Told>,
+    /// What they were told in the epoch before.
+    told_before: Option<(u64, Standing)>,
     /// Whether the content is wanted here.
     watching: bool,
     joins_sent: u8,
@@ -127,6 +139,7 @@ impl Stream {
             givers: Givers::new(parameters.k, parameters.n),
             asked_early: false,
             told: None,
+            told_before: None,
             watching: false,
             joins_sent: 0,
             completion: Estimate::new(ms(250), ms(40), ms(400)),
@@ -207,19 +220,12 @@ impl Stream {
             true => Imports::default(),
             false => self.plan_imports(core, number),
         };
+        let deal = core.deal(self.number, number);
+        let standing = self.told_of(&deal).unwrap_or_default();
         self.window.get_or_begin(number, || {
             let rotation = rotation_of(core, self.number, number);
-            let standing = self
-                .told
-                .map_or_else(Standing::default, |(standing, _)| standing);
-            let mut segment = Segment::new(
-                number,
-                core.deal(self.number, number),
-                rotation,
-                standing,
-                core.links.len(),
-                core.now,
-            );
+            let mut segment =
+                Segment::new(number, deal, rotation, standing, core.links.len(), core.now);
             segment.late_at = core.now + self.completion.timeout();
             if !imports.shards().is_empty() {
                 self.wake = core.now;
@@ -264,16 +270,27 @@ impl Stream {
         })
     }
 
-    pub fn follow_epoch(&mut self, core: &mut Core) {
-        self.givers = Givers::new(self.k, self.n);
-        let deal = core.newest_deal();
-        for link in (0..self.links.len()).filter(|&link| self.links[link].distrusted) {
-            self.givers.distrust(deal.slots_of(link));
+    /// The newest epoch is another than `old`.
+    pub fn follow_epoch(&mut self, core: &mut Core, old: &Deal) {
+        let new = core.newest_deal();
+        if new.epoch.own != old.epoch.own {
+            self.givers = self
+                .givers
+                .dealt_anew(|slot| old.slot_held_by(new.holder(slot)?));
+            for link in (0..self.links.len()).filter(|&link| self.links[link].distrusted) {
+                self.givers.distrust(new.slots_of(link));
+            }
+            let told = self.told.take();
+            self.told_before = told
+                .map(|told| (told.epoch, told.standing))
+                .or(self.told_before);
         }
+        let kept = (0..self.n).filter(|&slot| new.reaches_across_as(old, slot));
+        let kept: SlotSet = kept.collect();
         for state in &mut self.links {
-            (state.lazy, state.told_lazy) = (SlotSet::EMPTY, SlotSet::EMPTY);
+            state.lazy = state.lazy.intersection(kept);
+            state.told_lazy = state.told_lazy.intersection(kept);
         }
-        self.told = None;
         self.tell_standing(core);
     }
 

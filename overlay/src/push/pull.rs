@@ -200,7 +200,7 @@ impl Stream {
             .digest
             .as_ref()
             .map_or(self.parity, |digest| digest.header().parity);
-        let silent = rotation.shards(self.no_givers(&deal));
+        let silent = rotation.shards(self.no_givers(core, &deal));
         let owed = rotation
             .owed(&segment.standing, parity)
             .union(rotation.imported(&segment.standing, parity));
@@ -274,7 +274,7 @@ impl Stream {
                 (0..self.n).filter(|&slot| segment.deal.holders[usize::from(slot)] == Some(link));
             slots
                 .into_iter()
-                .any(|slot| self.givers.proven(slot, core.now))
+                .any(|slot| self.is_proven(core, &segment.deal, slot))
         };
         segment
             .exchanges()
@@ -289,7 +289,7 @@ impl Stream {
     /// silent, or of a later one if that was asked in vain.
     fn substitute(&self, core: &Core, number: SegmentNumber, shard: u8) -> Option<Substitute> {
         let segment = self.window.get(&number)?;
-        let silent = self.no_givers(&segment.deal);
+        let silent = self.no_givers(core, &segment.deal);
         let may = |link: LinkId| self.may_ask(core, link) && !segment.asked(link, shard);
         segment
             .rotation
@@ -301,10 +301,12 @@ impl Stream {
     }
 
     /// Slots that are not asked: silent ones, and those of the source.
-    fn no_givers(&self, deal: &Deal) -> SlotSet {
-        let silent = self.givers.silent().union(self.slots_of_source(deal));
+    fn no_givers(&self, core: &Core, deal: &Deal) -> SlotSet {
+        let silent = self
+            .silent_slots(core, deal)
+            .union(self.slots_of_source(deal));
         match self.givers.knows() {
-            true => silent.union(self.givers.on_trial()),
+            true => silent.union(self.slots_on_trial(core, deal)),
             false => silent,
         }
     }

@@ -201,9 +201,11 @@ impl Stream {
         let source = core.links.get(from).peer == self.source && deal.mine.contains(slot);
         let owed = source || deal.relays(from, slot);
         // A substitute may act by what it was told before, so slots on trial count as silent too.
-        let told = self.told.map_or(SlotSet::EMPTY, |(told, _)| told.silent);
+        let told = self
+            .told_of(&deal)
+            .map_or(SlotSet::EMPTY, |told| told.silent);
         let then = known.map_or(told, |segment| segment.standing.silent);
-        let silent = told.union(then).union(self.givers.on_trial());
+        let silent = told.union(then).union(self.slots_on_trial(core, &deal));
         let substituted = silent.contains(slot) && deal.fellows.contains(&from);
         let asked = known.is_some_and(|segment| segment.asked(from, shard));
         match owed || asked || substituted {
@@ -237,7 +239,7 @@ impl Stream {
             }
         }
         let again = owed && !segment.gave.insert(slot);
-        if owed {
+        if owed && let Some(slot) = Stream::slot_now(core, &segment.deal, slot) {
             self.givers.gave(slot, core.now);
         }
         let expected = segment.rotation.owed(&segment.standing, self.parity);

@@ -1,6 +1,6 @@
 //! Standings: what a receiver wants its fellows to send it of every segment, and what they want (D2).
 
-use super::Stream;
+use super::{Stream, Told};
 use crate::{
     core::Core,
     links::LinkId,
@@ -52,15 +52,19 @@ impl Stream {
         match self.told {
             // Before anything was wanted nobody needs to be told that nothing is.
             None if !self.watching => return,
-            Some((told, _)) if told == standing => {
+            Some(told) if told.standing == standing => {
                 return self.wake_at(self.givers.next_trial());
             }
-            Some((_, at)) if core.now.since(at) < STANDING_EVERY => {
-                return self.wake_at(at + STANDING_EVERY);
+            Some(told) if core.now.since(told.at) < STANDING_EVERY => {
+                return self.wake_at(told.at + STANDING_EVERY);
             }
             _ => {}
         }
-        self.told = Some((standing, core.now));
+        self.told = Some(Told {
+            epoch: deal.epoch.own.epoch,
+            standing,
+            at: core.now,
+        });
         let notice = self.standing_notice(core, standing);
         for &link in &deal.fellows {
             core.notify(link, notice);

@@ -10,7 +10,7 @@ use hamlet_overlay::{
     io::{Class, Cut, Event, Input, Output, Segment},
     peer::{Peer, Setup},
     time::{Duration, Time},
-    view::{Cluster, Epoch, View},
+    view::{Change, Cluster, Epoch, Next, View},
     wire::Frame,
     work::Compute,
 };
@@ -154,10 +154,16 @@ impl World {
                 peer
             }
         };
-        let clusters: Vec<Cluster> = (self.network.clusters().iter())
+        let clusters: Vec<Arc<Cluster>> = (self.network.clusters().iter())
             .map(|old| {
                 let members = old.members().iter().map(swap).collect();
-                Cluster::deal(old.id, old.epoch + 1, members, Hash([77; 32]), n)
+                Arc::new(Cluster::deal(
+                    old.id,
+                    old.epoch + 1,
+                    members,
+                    Hash([77; 32]),
+                    n,
+                ))
             })
             .collect();
         for number in 0..self.peers.len() {
@@ -170,13 +176,13 @@ impl World {
                 .iter()
                 .map(|old| clusters[old.id as usize].clone())
                 .collect();
-            let next = Epoch {
-                first: [(0, first)].into(),
+            let next = Next::Neighbourhood(Epoch {
                 own: own.clone(),
                 neighbours,
-            };
+            });
+            let first = [(0, first)].into();
             if let Some(peer) = &mut self.peers[number] {
-                peer.begin_epoch(self.now, next);
+                peer.begin_epoch(self.now, Change { first, next });
             }
             self.drain(number);
         }

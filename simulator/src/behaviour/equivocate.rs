@@ -6,7 +6,7 @@ use hamlet_overlay::{
     io::{Input, Output},
     peer::Peer,
     time::Time,
-    view::Epoch,
+    view::Change,
 };
 
 /// How many percent of the others hear the other story.
@@ -85,7 +85,7 @@ impl Behaviour for Equivocate {
         outputs.extend(only(at, output, false));
     }
 
-    fn begin_epoch(&mut self, at: &Place, next: &Epoch, outputs: &mut Vec<Output>) {
+    fn begin_epoch(&mut self, at: &Place, next: &Change, outputs: &mut Vec<Output>) {
         self.twin.begin_epoch(at.now, next.clone());
         self.speak(at, outputs);
     }

@@ -37,7 +37,7 @@ use hamlet_overlay::{
     identity::PeerId,
     io::{Class, Input, Output},
     time::Time,
-    view::{Epoch, View},
+    view::{Change, View},
 };
 use heard::Heard;
 
@@ -66,7 +66,7 @@ pub trait Behaviour: Send {
     }
 
     /// Sees that the next epoch of the neighbourhood begins. What it adds to `outputs` goes out.
-    fn begin_epoch(&mut self, _at: &Place, _next: &Epoch, _outputs: &mut Vec<Output>) {}
+    fn begin_epoch(&mut self, _at: &Place, _next: &Change, _outputs: &mut Vec<Output>) {}
 
     /// When it wants to see [`Input::Wake`] at the latest.
     fn wake(&self) -> Time {

@@ -3,6 +3,7 @@
 use super::{ClusterFigures, Share, WORST_CLUSTERS, ratio};
 use crate::scene::Scene;
 use hamlet_overlay::{identity::PeerId, view::Cluster};
+use std::sync::Arc;
 
 /// The share of clusters of which adversaries are half or more.
 pub fn captured(scene: &Scene) -> f64 {
@@ -11,7 +12,7 @@ pub fn captured(scene: &Scene) -> f64 {
         let index = scene.directory.index(**id);
         index.is_some_and(|peer| scene.byzantine[peer])
     };
-    let is_captured = |cluster: &&Cluster| {
+    let is_captured = |cluster: &&Arc<Cluster>| {
         let members = cluster.members();
         members.iter().filter(is_byzantine).count() * 2 >= members.len()
     };
@@ -20,7 +21,7 @@ pub fn captured(scene: &Scene) -> f64 {
 }
 
 pub fn worst_clusters(scene: &Scene, segments: &[Share]) -> Vec<ClusterFigures> {
-    let figures = |cluster: &Cluster| {
+    let figures = |cluster: &Arc<Cluster>| {
         let members = cluster.members().iter();
         let members: Vec<usize> = members
             .filter_map(|&id| scene.directory.index(id))

@@ -14,7 +14,7 @@ use hamlet_overlay::{
     peer::{Peer, Sizes},
     report::Report,
     time::Time,
-    view::Epoch,
+    view::Change,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -161,7 +161,7 @@ impl Actor {
     }
 
     /// Begins the next epoch.
-    pub fn begin_epoch(&mut self, now: Time, next: Epoch, outputs: &mut Vec<Output>) {
+    pub fn begin_epoch(&mut self, now: Time, next: Change, outputs: &mut Vec<Output>) {
         let now = self.shows(now);
         if let Some(Character { behaviour, mind }) = &mut self.character {
             let place = Place {

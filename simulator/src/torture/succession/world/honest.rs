@@ -39,6 +39,7 @@ impl World {
             })
             .collect();
         let stored = Stored {
+            lost: false,
             links: node.links.clone(),
             stores,
         };
