@@ -121,7 +121,9 @@ impl From<FolderError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
         match error {
-            StartError::NotAFounder { .. } => Failure::new(Kind::Configuration, error),
+            StartError::NotAFounder { .. } | StartError::NoCluster { .. } => {
+                Failure::new(Kind::Configuration, error)
+            }
             StartError::Journal(error) => error.into(),
             StartError::Thread(_) => Failure::new(Kind::Failed, error),
             StartError::Transport(error) => error.into(),

@@ -133,7 +133,11 @@ impl Node {
         config.prefer = settings.prefer;
         config.upload_bits_per_s = settings.upload_limit.map(|rate| rate.bits_per_s);
         config.publish_from = numbers.next();
-        config.journal = Some(folder.agreement(network.id()));
+        config.cluster = settings.cluster;
+        config.journal = Some(driver::JournalPath {
+            file: folder.agreement(network.id()),
+            unused: folder.unused(),
+        });
         let mut registry = Registry::default();
         config.metrics = Some(Arc::new(libp2p::metrics::Metrics::new(&mut registry)));
         let handle = driver::start(config).await?;
@@ -254,6 +258,19 @@ fn log_events(handle: &PeerHandle) {
                             segment, "segments from here on did not come in time"
                         );
                     }
+                }
+                Ok((_, Event::Agreed(Agreed::Began(epoch)))) => {
+                    info!(epoch, "this peer is a member of its cluster's epoch");
+                }
+                Ok((_, Event::Agreed(Agreed::PutOut(epoch)))) => {
+                    warn!(
+                        epoch,
+                        "this peer is no member of its cluster from this epoch on; `hamlet member add` on its members takes \
+                         it in again"
+                    );
+                }
+                Ok((_, Event::Agreed(Agreed::Failed(epoch, error)))) => {
+                    error!(epoch, %error, "this peer cannot begin an epoch of its cluster");
                 }
                 Ok((_, Event::Agreed(Agreed::Proved(member)))) => {
                     warn!(%member, "a member of this cluster is proved to have contradicted itself in agreement");

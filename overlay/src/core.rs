@@ -167,6 +167,24 @@ impl Core {
         self.outputs.push_back(Output::Agreement(step));
     }
 
+    /// Sends a message outside of any stream to these peers, if they are connected.
+    pub fn tell(&mut self, to: &[PeerId], message: &Message, body: Bytes) {
+        let to: Vec<LinkId> = to
+            .iter()
+            .filter_map(|peer| self.links.find(*peer))
+            .collect();
+        self.send(&to, message, body, Class::Control, SegmentNumber::MAX);
+    }
+
+    /// Everybody who is linked in neighbouring clusters.
+    pub fn neighbours(&self) -> Vec<PeerId> {
+        let links = self.deals.iter().flat_map(|deal| deal.outward.iter());
+        let mut peers: Vec<PeerId> = links.map(|&link| self.links.get(link).peer).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        peers
+    }
+
     /// Queues a notice for a link.
     pub fn notify(&mut self, link: LinkId, notice: Notice) {
         self.links.notify(link, notice);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 pub use hamlet_consensus::hash::{Hash, hex, unhex};
 
 /// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
-static KEYS: LazyLock<[[u8; 32]; 11]> =
+static KEYS: LazyLock<[[u8; 32]; 12]> =
     LazyLock::new(|| Domain::ALL.map(|domain| blake3::derive_key(domain.context(), &[])));
 
 /// What a hash is for. The strings are part of the protocol: changing one changes the network.
@@ -33,10 +33,12 @@ pub enum Domain {
     Chain,
     /// The tag of the simulated signer.
     SimulatedSignature,
+    /// The name of a command of a cluster's log.
+    Order,
 }
 
 impl Domain {
-    const ALL: [Domain; 11] = [
+    const ALL: [Domain; 12] = [
         Domain::Network,
         Domain::Founding,
         Domain::Cluster,
@@ -48,6 +50,7 @@ impl Domain {
         Domain::Node,
         Domain::Chain,
         Domain::SimulatedSignature,
+        Domain::Order,
     ];
 
     /// The context string that keys the hash.
@@ -64,6 +67,7 @@ impl Domain {
             Domain::Node => "hamlet v1 node",
             Domain::Chain => "hamlet v1 chain",
             Domain::SimulatedSignature => "hamlet v1 simulated signature",
+            Domain::Order => "hamlet v1 order name",
         }
     }
 

@@ -1,7 +1,7 @@
 //! What goes into a peer and what comes out: the whole of its contact with the world.
 
 use crate::{
-    agreement::{Agreed, Step, state::Order},
+    agreement::{Agreed, Step, card::Card, order::Order},
     digest::Equivocation,
     identity::PeerId,
     time::Time,
@@ -9,7 +9,7 @@ use crate::{
     wire::Frame,
 };
 use bytes::Bytes;
-use hamlet_consensus::check::Verdict;
+use hamlet_consensus::{check::Verdict, succession::Tag};
 use serde::Serialize;
 use std::{fmt, time::Duration};
 
@@ -37,8 +37,8 @@ pub enum Input {
     Unsubscribe(StreamNumber),
     /// Have the own cluster decide on this.
     Propose(Order),
-    /// A [`Step::Check`] was carried out.
-    Checked(Verdict),
+    /// A [`Step::Check`] of this name was carried out.
+    Checked(Option<Tag>, Verdict),
 }
 
 /// A piece of a stream that its source cut: the payload of one segment.
@@ -56,6 +56,8 @@ pub struct Cut {
 /// Something that a peer wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
+    /// A peer that is no founder can be reached where its card says.
+    Card(Card),
     /// Keep a connection with this peer from now on.
     Connect(PeerId),
     /// The connection with this peer is not needed any more.

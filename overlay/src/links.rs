@@ -105,6 +105,8 @@ impl Links {
         for link in &mut self.links {
             if link.wanted && peers.binary_search(&link.peer).is_err() {
                 link.wanted = false;
+                link.connected = false;
+                link.notices.clear();
                 change.release.push(link.peer);
             }
         }
@@ -225,6 +227,11 @@ impl Deal {
             across,
             outward,
         }
+    }
+
+    /// Whether a peer is a member of the own cluster.
+    pub fn is_member(&self, peer: PeerId) -> bool {
+        self.epoch.own.place(peer).is_some()
     }
 
     /// The link to the holder of a slot of the own cluster.

@@ -7,6 +7,7 @@ use crate::{
     wire::{self, Frame, Malformed},
 };
 use bytes::Bytes;
+use hamlet_consensus::succession::Tag;
 use serde::{Deserialize, Serialize};
 
 /// The most notices in one message.
@@ -47,9 +48,28 @@ pub enum Message {
     /// A message of the cluster's agreement, between fellow members. It is the frame's body, as
     /// [`hamlet_consensus::Message`] encodes it.
     Agreement {
-        /// The epoch of the cluster.
+        /// The epoch of the cluster, by its short name.
+        epoch: Tag,
+    },
+    /// A message between members of a cluster's epochs. It is the frame's body, as
+    /// [`hamlet_consensus::succession::Transfer`] encodes it.
+    Transfer,
+    /// An order that a fellow is to have entered, since the sender cannot. It is the frame's body.
+    Petition,
+    /// To a neighbouring cluster: the sender's cluster is in this epoch.
+    Herald {
+        /// The cluster's number.
+        cluster: u64,
+        /// The epoch's number.
         epoch: u64,
     },
+    /// The newest epoch that is known of the receiver's cluster is this one, by its short name.
+    Behind {
+        /// The epoch.
+        epoch: Tag,
+    },
+    /// How epochs of the sender's cluster ended: the frame's body.
+    Progress,
 }
 
 /// What leads from a shard to the root that was signed.
@@ -134,7 +154,13 @@ impl Message {
             Message::ProvenShard { signed, .. } | Message::Digest { signed, .. } => {
                 Some(signed.header.stream)
             }
-            Message::Notices(_) | Message::Agreement { .. } => None,
+            Message::Notices(_)
+            | Message::Agreement { .. }
+            | Message::Transfer
+            | Message::Petition
+            | Message::Herald { .. }
+            | Message::Behind { .. }
+            | Message::Progress => None,
             Message::Evidence(proof) => Some(proof.stream()),
         }
     }
@@ -157,7 +183,11 @@ impl Message {
         let (message, body): (Message, Bytes) = wire::decode(frame)?;
         let up_to = |most: u8, hashes: &Hashes| hashes.are_whole() && hashes.len() <= most.into();
         let shaped = match &message {
-            Message::Shard { .. } | Message::Agreement { .. } => !body.is_empty(),
+            Message::Shard { .. }
+            | Message::Agreement { .. }
+            | Message::Transfer
+            | Message::Petition
+            | Message::Progress => !body.is_empty(),
             Message::ProvenShard {
                 proof: Proof::Path(path),
                 ..
@@ -168,7 +198,9 @@ impl Message {
             } => up_to(MAX_SLOTS, all) && !body.is_empty(),
             Message::Digest { leaves: all, .. } => up_to(MAX_SLOTS, all) && body.is_empty(),
             Message::Notices(notices) => notices.len() <= MAX_NOTICES && body.is_empty(),
-            Message::Evidence(_) => body.is_empty(),
+            Message::Evidence(_) | Message::Herald { .. } | Message::Behind { .. } => {
+                body.is_empty()
+            }
         };
         if shaped {
             Ok((message, body))

@@ -3,7 +3,8 @@
 use crate::{
     agreement::{
         Agreement, Outcome, Standing, Start,
-        state::{ClusterState, Note},
+        order::{MAX_HEADS, Order, Saying},
+        state::ClusterState,
     },
     core::Core,
     identity::{PeerId, Signer, Verifier},
@@ -14,9 +15,10 @@ use crate::{
     report::Report,
     time::Time,
     view::{Change, SegmentNumber, StreamNumber, View},
-    wire::Frame,
+    wire::{Frame, encode},
     work::Work,
 };
+use bytes::Bytes;
 use hamlet_consensus::replica::StartError;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -42,6 +44,8 @@ pub struct Peer {
     streams: BTreeMap<StreamNumber, Stream>,
     /// Its part in its cluster's agreement, if it takes part.
     agreement: Option<Agreement>,
+    /// When the cards were written that the driver was told.
+    cards: BTreeMap<PeerId, u64>,
     wake_at: Time,
     wake_wanted: bool,
 }
@@ -77,12 +81,13 @@ impl Peer {
             core,
             streams,
             agreement: None,
+            cards: BTreeMap::new(),
             wake_at: Time::NEVER,
             wake_wanted: false,
         }
     }
 
-    /// Takes part in the agreement of its cluster from now on.
+    /// Takes part in the agreement of its cluster from now on, as far as it is a member.
     ///
     /// # Errors
     /// If the records are damaged or another member's; then it must not take part.
@@ -104,14 +109,11 @@ impl Peer {
         self.agreement = None;
     }
 
-    /// A note of this peer, signed, to be [proposed](Input::Propose).
-    pub fn note(&self, text: String, written_unix_ms: u64) -> Note {
-        Note::sign(
-            self.core.network(),
-            &*self.core.signer,
-            text,
-            written_unix_ms,
-        )
+    /// What this peer says to its cluster, signed, to be [proposed](Input::Propose); if it takes part.
+    pub fn say(&self, saying: Saying) -> Option<Order> {
+        self.agreement
+            .as_ref()
+            .map(|agreement| agreement.say(saying))
     }
 
     /// What it knows of its cluster's agreement, if it takes part.
@@ -121,7 +123,7 @@ impl Peer {
 
     /// What its cluster agreed on, as far as this peer knows, if it takes part.
     pub fn state(&self) -> Option<&ClusterState> {
-        self.agreement.as_ref().map(Agreement::state)
+        self.agreement.as_ref().and_then(Agreement::state)
     }
 
     /// The same peer without a mechanism, to show what that earns.
@@ -199,9 +201,6 @@ impl Peer {
                 for stream in self.streams.values_mut() {
                     stream.act(&mut self.core);
                 }
-                if let Some(agreement) = &mut self.agreement {
-                    agreement.wake(self.core.now);
-                }
                 self.settle_view();
                 self.wake_at = Time::NEVER;
             }
@@ -242,27 +241,71 @@ impl Peer {
                     agreement.propose(self.core.now, &order);
                 }
             }
-            Input::Checked(verdict) => {
+            Input::Checked(name, verdict) => {
                 if let Some(agreement) = &mut self.agreement {
-                    agreement.checked(self.core.now, verdict);
+                    agreement.checked(self.core.now, name, verdict);
                 }
             }
         }
-        self.carry();
+        self.agree_on();
         self.set_wake();
     }
 
-    /// Hands on what came of agreement.
-    fn carry(&mut self) {
+    /// Does what agreement wants done now, and hands on what came of it.
+    fn agree_on(&mut self) {
         let Some(agreement) = &mut self.agreement else {
             return;
         };
+        agreement.wake(self.core.now);
+        if agreement.wants_turn() {
+            let heads = self.streams.values().filter_map(Stream::head);
+            agreement.turn(heads.take(MAX_HEADS).collect());
+        }
+        if let Some((order, to)) = agreement.come_back() {
+            self.core
+                .tell(&to, &Message::Petition, encode(&order).into());
+        }
+        if let Some(herald) = agreement.herald() {
+            let to = self.core.neighbours();
+            self.core.tell(&to, &herald, Bytes::new());
+        }
+        agreement.order_progress();
         while let Some(outcome) = agreement.poll() {
             match outcome {
                 Outcome::Step(step) => self.core.agreement(step),
                 Outcome::Event(event) => self.core.event(Event::Agreed(event)),
             }
         }
+        if agreement.take_changed() {
+            self.follow_agreement();
+        }
+    }
+
+    /// Lets the view follow what the cluster agreed on.
+    fn follow_agreement(&mut self) {
+        let Some(agreement) = &self.agreement else {
+            return;
+        };
+        let told = std::mem::take(&mut self.cards);
+        for card in agreement.cards() {
+            let known = told.get(&card.peer).copied();
+            if known.is_none_or(|known| known < card.written_unix_ms) {
+                self.core.output(Output::Card(card.clone()));
+            }
+            self.cards.insert(card.peer, card.written_unix_ms);
+        }
+        let changes = agreement.changes(&self.core.view);
+        let contacts = agreement.contacts();
+        if changes.is_empty() && contacts == self.core.contacts {
+            return;
+        }
+        self.core.contacts = contacts;
+        let now = self.core.now;
+        self.change_view(|view| {
+            for change in changes {
+                view.begin(now, change);
+            }
+        });
     }
 
     /// What the peer wants done next; `None` until the next input.
@@ -295,6 +338,11 @@ impl Peer {
         };
         self.core.links.set_connected(link, connected);
         self.core.count_links();
+        if let Some(agreement) = self.agreement.as_mut().filter(|_| connected)
+            && self.core.view.newest().own.place(peer).is_none()
+        {
+            agreement.neighbour_connected(self.core.now);
+        }
         for stream in self.streams.values_mut() {
             stream.link_changed(&mut self.core, link, connected);
         }
@@ -326,11 +374,12 @@ impl Peer {
             Message::Evidence(proof) => {
                 listed(&mut self.streams, proof.stream())?.on_evidence(core, *proof)
             }
-            Message::Agreement { epoch } => match &mut self.agreement {
-                Some(agreement) => agreement.receive(core.now, from, epoch, &body),
-                // It does not take part (any more), which others cannot know.
-                None => Ok(()),
-            },
+            Message::Agreement { .. }
+            | Message::Transfer
+            | Message::Petition
+            | Message::Herald { .. }
+            | Message::Behind { .. }
+            | Message::Progress => self.on_agreement(from, message, &body),
             Message::Notices(notices) => notices
                 .into_iter()
                 .try_for_each(|notice| self.notice(link, notice)),
@@ -341,6 +390,34 @@ impl Peer {
             stream.distrust(&mut self.core, link);
         }
         outcome
+    }
+
+    fn on_agreement(&mut self, from: PeerId, message: Message, body: &[u8]) -> Result<(), Refusal> {
+        let now = self.core.now;
+        // One that does not take part (any more) says nothing, since others cannot know.
+        let Some(agreement) = &mut self.agreement else {
+            return Ok(());
+        };
+        let answer = match message {
+            Message::Agreement { epoch } => return agreement.receive(now, from, epoch, body),
+            Message::Transfer => return agreement.transfer(now, from, body),
+            Message::Progress => return agreement.on_progress(now, from, body),
+            Message::Petition => {
+                let order = hamlet_consensus::wire::decode(body);
+                let order: Order = order.map_err(|_| Refusal::Malformed)?;
+                return agreement.petition(now, from, order);
+            }
+            Message::Herald { cluster, epoch } => {
+                let question = agreement.on_herald(now, from, cluster, epoch);
+                question.map(|question| (question, Bytes::new()))
+            }
+            Message::Behind { epoch } => agreement.on_behind(now, from, epoch)?,
+            _ => None,
+        };
+        if let Some((message, body)) = answer {
+            self.core.tell(&[from], &message, body);
+        }
+        Ok(())
     }
 
     fn notice(&mut self, from: LinkId, notice: Notice) -> Result<(), Refusal> {

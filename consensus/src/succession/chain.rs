@@ -1,7 +1,10 @@
 //! E7: the chain of epochs, as far as a peer knows it.
 
 use super::handover::{Handover, Tag, tag};
-use crate::{epoch::Epoch, identity::PeerId};
+use crate::{
+    epoch::{Charter, Epoch},
+    identity::PeerId,
+};
 use std::{collections::VecDeque, sync::Arc};
 
 /// How many epochs a peer remembers.
@@ -86,6 +89,11 @@ impl Chain {
         let first = (self.links.iter()).position(|link| tag(&link.epoch) == name)?;
         let links = self.links.iter().skip(first).take(count);
         Some(links.filter_map(|link| link.handover.clone()).collect())
+    }
+
+    /// The memberships of the epochs, the oldest first.
+    pub fn charters(&self) -> impl Iterator<Item = &Charter> {
+        self.links.iter().map(|link| link.epoch.charter())
     }
 
     /// The epoch before the newest, and how it ended.

@@ -1,8 +1,17 @@
 //! What comes from other peers.
 
 use bytes::Bytes;
+use hamlet_consensus::{
+    Settings,
+    succession::{Stored, Transfer},
+    wire::encode,
+};
 use hamlet_node::transport::framing::{self, FrameReader};
 use hamlet_overlay::{
+    agreement::{
+        Start, Step,
+        order::{Order, Progress, Said, Saying},
+    },
     digest::{Digest, Equivocation, Header, Tree, leaf, root_of_path},
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
@@ -111,8 +120,25 @@ pub fn messages() -> Vec<Vec<u8>> {
         Message::Digest { signed, leaves }.frame(),
         Message::Notices(notices).frame(),
         Message::Evidence(Box::new(evidence)).frame(),
+        Message::Agreement { epoch: 7 }.frame_with(encode(&1u8).into()),
+        Message::Transfer.frame_with(Transfer::Follow(7).encode().into()),
+        Message::Petition.frame_with(petition().into()),
+        Message::Herald {
+            cluster: 1,
+            epoch: 3,
+        }
+        .frame(),
+        Message::Behind { epoch: 7 }.frame(),
+        Message::Progress.frame_with(encode(&Vec::<Progress>::new()).into()),
     ];
     frames.iter().map(joined).collect()
+}
+
+/// What a peer asks its fellows to have ordered.
+fn petition() -> Vec<u8> {
+    let saying = Saying::Lost { nonce: [3; 16] };
+    let said = Said::sign(network().id(), &Gullible(id(2)), 0, 0, saying);
+    encode(&Order::Said(Box::new(said)))
 }
 
 /// A message is refused, or means the same when it is sent on; its proofs can be followed.
@@ -148,7 +174,14 @@ pub fn message(bytes: &[u8]) {
             proof.verify(id(0), Hash([1; 32]), &Gullible(id(0)));
         }
         // What agreement makes of the body has targets of its own.
-        Message::Shard { .. } | Message::Notices(_) | Message::Agreement { .. } => {}
+        Message::Shard { .. }
+        | Message::Notices(_)
+        | Message::Agreement { .. }
+        | Message::Transfer
+        | Message::Petition
+        | Message::Herald { .. }
+        | Message::Behind { .. }
+        | Message::Progress => {}
     }
 }
 
@@ -218,6 +251,12 @@ fn start(number: u8) -> Peer {
         publish_from: 0,
     };
     let mut peer = Peer::new(Time::ZERO, setup);
+    let begins = Start {
+        settings: Settings::default(),
+        stored: Stored::default(),
+        nonce: [0; 16],
+    };
+    peer.agree(&begins).expect("nothing is stored");
     for link in links {
         peer.handle(Time::ZERO, Input::Connected(link));
     }
@@ -266,6 +305,7 @@ pub fn peer(bytes: &[u8]) {
     peer.handle(Time::ZERO, Input::Subscribe(0));
     let (mut now, mut wake) = (Time::ZERO, Time::NEVER);
     let mut rest = bytes;
+    let mut checks = Vec::new();
     while let Some((&[from, pause, low, high], after)) = rest.split_first_chunk::<TURN_BYTES>() {
         let length = usize::from(u16::from_le_bytes([low, high])).min(after.len());
         let (frame, after) = after.split_at(length);
@@ -283,11 +323,19 @@ pub fn peer(bytes: &[u8]) {
                 Output::WakeAt(at) => wake = at,
                 Output::Deliver(segment) => assert!(!segment.is_empty()),
                 Output::Send { to, .. } => assert!(!to.contains(&id(LISTENER))),
-                Output::Connect(_)
+                Output::Agreement(Step::Check(name, check)) => checks.push((name, check)),
+                Output::Card(_)
+                | Output::Connect(_)
                 | Output::Release(_)
                 | Output::Agreement(_)
                 | Output::Event(_) => {}
             }
+        }
+        for (name, check) in std::mem::take(&mut checks) {
+            peer.handle(
+                now,
+                Input::Checked(name, check.run(&Gullible(id(LISTENER)))),
+            );
         }
         let sizes = peer.sizes();
         assert!(sizes.segments <= sizes.segments_max, "{sizes:?}");

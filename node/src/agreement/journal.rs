@@ -1,22 +1,34 @@
-//! The records of a replica (rule R13 of `docs/protocol.md`) in a redb database of their own.
+//! What a peer stores of its cluster's agreement (rules R13, E5 and E9 of `docs/protocol.md`), in a redb database.
 //!
-//! A synced record survives `kill -9` and loss of power: it is in a committed transaction. Records that are not
-//! synced yet are held in memory and may be lost, which the protocol allows; none is ever half there.
+//! What was synced survives `kill -9` and loss of power: it is in a committed transaction. What is not synced yet is held
+//! in memory and may be lost, which the protocol allows; nothing is ever half there. A journal that is gone is missed: the
+//! peer then takes part in no epoch that may have begun before ([`Journal::open`]).
 
-use hamlet_consensus::{replica::StartError, storage::Storage};
+use hamlet_consensus::{
+    replica::StartError,
+    succession::{Store, Stored, Tag},
+};
+use hamlet_overlay::agreement::order::Nonce;
 use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-    TableError,
+    Database, DatabaseError, Key, ReadTransaction, ReadableDatabase, ReadableTable, StorageError,
+    TableDefinition, TableError, Value, WriteTransaction,
 };
 use std::{
+    collections::BTreeMap,
     fmt::Display,
-    io,
+    fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
-/// The records, numbered from 0.
-const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
+/// How epochs ended, numbered from 0.
+const LINKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("links");
+/// What the stores of epochs begin with, by the names of the epochs.
+const OPENINGS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("openings");
+/// The records of epochs, each numbered from 0.
+const RECORDS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("records");
+/// The number that was chosen when it was found that there was no journal; until an epoch is begun after that.
+const LOST: TableDefinition<'_, (), &[u8]> = TableDefinition::new("lost");
 /// How many bytes wait in memory for a sync, at most; then they are written without being asked.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
@@ -54,24 +66,66 @@ pub enum JournalError {
     Start(StartError),
 }
 
-/// The records of one replica in one epoch, in a file of their own.
+/// Something to be written.
+#[derive(Debug)]
+enum Write {
+    Link(Vec<u8>),
+    Open(Tag, Vec<u8>),
+    Record(Tag, Vec<u8>),
+    Rewrite(Tag, Vec<Vec<u8>>),
+    Drop(Tag),
+}
+
+/// What a peer stores of its cluster's agreement, in a file of its own.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     database: Database,
-    /// The number of the next record.
-    next: u64,
-    /// Records that are not in the database yet.
-    waiting: Vec<Vec<u8>>,
+    /// The number of the next link, and of the next record of each epoch.
+    next_link: u64,
+    next: BTreeMap<Tag, u64>,
+    /// What is not in the database yet.
+    waiting: Vec<Write>,
     waiting_bytes: usize,
 }
 
 impl Journal {
-    /// Opens the journal in this file, or begins one if there is no such file.
+    /// Opens the journal in this file. If there is none, one is begun: that of a peer that never said anything if
+    /// `unused` is there, which is then removed; else that of a peer that does not know any more what it said.
     ///
     /// # Errors
     /// If it is damaged or in use, or the system refuses.
-    pub fn open(path: &Path) -> Result<Journal, JournalError> {
+    pub fn open(path: &Path, unused: &Path) -> Result<Journal, JournalError> {
+        let failed = |error: &dyn Display| JournalError::Io {
+            path: path.to_owned(),
+            why: error.to_string(),
+        };
+        let begins = !path.try_exists().map_err(|error| failed(&error))?;
+        let lost = begins && !unused.try_exists().map_err(|error| failed(&error))?;
+        let mut journal = Journal::of(path)?;
+        if lost {
+            let mut nonce = Nonce::default();
+            getrandom::fill(&mut nonce).map_err(|error| failed(&error))?;
+            journal.write(|write| {
+                write.open_table(LOST)?.insert((), &nonce[..])?;
+                Ok(())
+            })?;
+        } else if begins {
+            // On disk before the sign that it may be missing is gone.
+            journal.write(|write| {
+                write
+                    .open_table(RECORDS)
+                    .map(drop)
+                    .map_err(redb::Error::from)
+            })?;
+        }
+        match fs::remove_file(unused) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&error)),
+            _ => Ok(journal),
+        }
+    }
+
+    fn of(path: &Path) -> Result<Journal, JournalError> {
         // Some damage trips assertions inside the database, so a panic there is a finding too.
         let opened = catch_unwind(|| Database::create(path));
         let database = match opened {
@@ -93,13 +147,14 @@ impl Journal {
         Ok(Journal {
             path: path.to_owned(),
             database,
-            next: 0,
+            next_link: 0,
+            next: BTreeMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
         })
     }
 
-    /// Why a replica does not start with the records of this journal.
+    /// Why a peer does not start with what is in this journal.
     pub fn explain(&self, error: StartError) -> JournalError {
         match error {
             StartError::Storage(error) => damaged(&self.path, &error),
@@ -107,56 +162,11 @@ impl Journal {
         }
     }
 
-    /// The records in the database. They are numbered without a gap.
-    fn read(&self) -> Result<Vec<Vec<u8>>, Unreadable> {
-        let read = self.database.begin_read().map_err(redb::Error::from)?;
-        let table = match read.open_table(RECORDS) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(Unreadable::Database(error.into())),
-        };
-        let mut records = Vec::new();
-        for entry in table.iter().map_err(redb::Error::from)? {
-            let (number, bytes) = entry.map_err(redb::Error::from)?;
-            if number.value() != records.len() as u64 {
-                return Err(Unreadable::Gap(records.len()));
-            }
-            records.push(bytes.value().to_vec());
-        }
-        Ok(records)
-    }
-
-    /// Writes records in one transaction, which is on disk when this returns.
-    fn write(&mut self, records: &[Vec<u8>], anew: bool) -> Result<(), JournalError> {
-        let first = if anew { 0 } else { self.next };
-        let write = || -> Result<(), redb::Error> {
-            let mut write = self.database.begin_write()?;
-            // What was committed must be found even if the file's head is damaged later, or it is no journal.
-            write.set_two_phase_commit(true);
-            if anew {
-                write.delete_table(RECORDS)?;
-            }
-            let mut table = write.open_table(RECORDS)?;
-            for (number, record) in (first..).zip(records) {
-                table.insert(number, &record[..])?;
-            }
-            drop(table);
-            write.commit()?;
-            Ok(())
-        };
-        write().map_err(|error| JournalError::Io {
-            path: self.path.clone(),
-            why: error.to_string(),
-        })?;
-        self.next = first + records.len() as u64;
-        Ok(())
-    }
-}
-
-impl Storage for Journal {
-    type Error = JournalError;
-
-    fn load(&mut self) -> Result<Vec<Vec<u8>>, JournalError> {
+    /// What is stored, and the number that was chosen if anything may be lost.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn load(&mut self) -> Result<(Stored, Nonce), JournalError> {
         let checked = catch_unwind(AssertUnwindSafe(|| self.database.check_integrity()));
         match checked {
             Ok(Ok(true)) => {}
@@ -164,35 +174,209 @@ impl Storage for Journal {
             Ok(Err(error)) => return Err(damaged(&self.path, &error)),
             Err(_) => return Err(damaged(&self.path, &"its pages contradict each other")),
         }
-        let records = catch_unwind(AssertUnwindSafe(|| self.read()))
-            .map_err(|_| damaged(&self.path, &"its pages contradict each other"))?
-            .map_err(|error| damaged(&self.path, &error))?;
-        self.next = records.len() as u64;
-        Ok(records)
+        let read = catch_unwind(AssertUnwindSafe(|| self.read()))
+            .map_err(|_| damaged(&self.path, &"its pages contradict each other"))?;
+        let (links, stores, lost) = read.map_err(|error| damaged(&self.path, &error))?;
+        self.next_link = links.len() as u64;
+        let count = |(name, store): (&Tag, &Store)| (*name, store.records.len() as u64);
+        self.next = stores.iter().map(count).collect();
+        let stored = Stored {
+            links,
+            stores: stores.into_values().collect(),
+            lost: lost.is_some(),
+        };
+        Ok((stored, lost.unwrap_or_default()))
     }
 
-    fn append(&mut self, record: &[u8]) -> Result<(), JournalError> {
-        self.waiting.push(record.to_vec());
-        self.waiting_bytes += record.len();
-        if self.waiting_bytes > MAX_WAITING_BYTES {
-            self.sync()?;
+    fn read(&self) -> Result<Content, Unreadable> {
+        let read = self.database.begin_read().map_err(redb::Error::from)?;
+        let mut links = Vec::new();
+        for (number, link) in all(&read, LINKS, |number| number)? {
+            numbered(number, &links)?;
+            links.push(link);
         }
-        Ok(())
+        let mut stores: BTreeMap<Tag, Store> = BTreeMap::new();
+        for (name, opening) in all(&read, OPENINGS, |name| name)? {
+            stores.entry(name).or_default().opening = opening;
+        }
+        for ((name, number), record) in all(&read, RECORDS, |key| key)? {
+            let store = stores.entry(name).or_default();
+            numbered(number, &store.records)?;
+            store.records.push(record);
+        }
+        let lost = all(&read, LOST, |()| ())?.pop().map(|(_, nonce)| nonce);
+        let lost = lost.map(|nonce| Nonce::try_from(nonce).map_err(|_| Unreadable::Gap(0)));
+        Ok((links, stores, lost.transpose()?))
     }
 
-    fn sync(&mut self) -> Result<(), JournalError> {
+    /// Takes note of something to be written: it is on disk after the next [`Journal::sync`].
+    fn note(&mut self, write: Write, bytes: usize) -> Result<(), JournalError> {
+        self.waiting.push(write);
+        self.waiting_bytes += bytes;
+        match self.waiting_bytes > MAX_WAITING_BYTES {
+            true => self.sync(),
+            false => Ok(()),
+        }
+    }
+
+    /// How an epoch ended, after the others.
+    ///
+    /// # Errors
+    /// If the system refuses, as with all that writes.
+    pub fn link(&mut self, link: Vec<u8>) -> Result<(), JournalError> {
+        let bytes = link.len();
+        self.note(Write::Link(link), bytes)
+    }
+
+    /// Begins the store of an epoch. Nothing is missed any more.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn begin(&mut self, epoch: Tag, opening: Vec<u8>) -> Result<(), JournalError> {
+        let bytes = opening.len();
+        self.note(Write::Open(epoch, opening), bytes)
+    }
+
+    /// A record of an epoch, after the others.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn append(&mut self, epoch: Tag, record: Vec<u8>) -> Result<(), JournalError> {
+        let bytes = record.len();
+        self.note(Write::Record(epoch, record), bytes)
+    }
+
+    /// Forgets the store of an epoch.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn forget(&mut self, epoch: Tag) -> Result<(), JournalError> {
+        self.note(Write::Drop(epoch), 0)
+    }
+
+    /// Replaces the records of an epoch, all at once, and syncs.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn rewrite(&mut self, epoch: Tag, records: Vec<Vec<u8>>) -> Result<(), JournalError> {
+        self.waiting.push(Write::Rewrite(epoch, records));
+        self.sync()
+    }
+
+    /// Writes all that was noted, in one transaction, which is on disk when this returns.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
         if self.waiting.is_empty() {
             return Ok(());
         }
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        self.write(&waiting, false)
+        let (mut next_link, mut next) = (self.next_link, std::mem::take(&mut self.next));
+        self.write(|write| {
+            for one in waiting {
+                put(write, one, &mut next_link, &mut next)?;
+            }
+            Ok(())
+        })?;
+        (self.next_link, self.next) = (next_link, next);
+        Ok(())
     }
 
-    fn rewrite(&mut self, records: &[Vec<u8>]) -> Result<(), JournalError> {
-        self.waiting.clear();
-        self.waiting_bytes = 0;
-        self.write(records, true)
+    /// Carries out a transaction.
+    fn write(
+        &mut self,
+        with: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), JournalError> {
+        let commit = || -> Result<(), redb::Error> {
+            let mut write = self.database.begin_write()?;
+            // What was committed must be found even if the file's head is damaged later, or it is no journal.
+            write.set_two_phase_commit(true);
+            with(&write)?;
+            write.commit()?;
+            Ok(())
+        };
+        commit().map_err(|error| JournalError::Io {
+            path: self.path.clone(),
+            why: error.to_string(),
+        })
+    }
+}
+
+/// Links, stores, and the number that was chosen if anything may be lost.
+type Content = (Vec<Vec<u8>>, BTreeMap<Tag, Store>, Option<Nonce>);
+
+/// Puts one thing into a transaction.
+fn put(
+    to: &WriteTransaction,
+    write: Write,
+    next_link: &mut u64,
+    next: &mut BTreeMap<Tag, u64>,
+) -> Result<(), redb::Error> {
+    let drop_records = |epoch: Tag| -> Result<(), redb::Error> {
+        let mut table = to.open_table(RECORDS)?;
+        table.retain_in((epoch, 0)..=(epoch, u64::MAX), |_, _| false)?;
+        Ok(())
+    };
+    match write {
+        Write::Link(link) => {
+            to.open_table(LINKS)?.insert(*next_link, &link[..])?;
+            *next_link += 1;
+        }
+        Write::Open(epoch, opening) => {
+            drop_records(epoch)?;
+            to.open_table(OPENINGS)?.insert(epoch, &opening[..])?;
+            to.open_table(LOST)?.remove(())?;
+            next.insert(epoch, 0);
+        }
+        Write::Record(epoch, record) => {
+            let number = next.entry(epoch).or_default();
+            to.open_table(RECORDS)?
+                .insert((epoch, *number), &record[..])?;
+            *number += 1;
+        }
+        Write::Rewrite(epoch, records) => {
+            drop_records(epoch)?;
+            let mut table = to.open_table(RECORDS)?;
+            for (number, record) in (0..).zip(&records) {
+                table.insert((epoch, number), &record[..])?;
+            }
+            next.insert(epoch, records.len() as u64);
+        }
+        Write::Drop(epoch) => {
+            drop_records(epoch)?;
+            to.open_table(OPENINGS)?.remove(epoch)?;
+            next.remove(&epoch);
+        }
+    }
+    Ok(())
+}
+
+/// All entries of a table.
+fn all<K: Key + 'static, T>(
+    read: &ReadTransaction,
+    table: TableDefinition<'_, K, &[u8]>,
+    key: impl Fn(<K as Value>::SelfType<'_>) -> T,
+) -> Result<Vec<(T, Vec<u8>)>, Unreadable> {
+    let table = match read.open_table(table) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(Unreadable::Database(error.into())),
+    };
+    let mut entries = Vec::new();
+    for entry in table.iter().map_err(redb::Error::from)? {
+        let (at, bytes) = entry.map_err(redb::Error::from)?;
+        entries.push((key(at.value()), bytes.value().to_vec()));
+    }
+    Ok(entries)
+}
+
+/// Entries are numbered without a gap.
+fn numbered(number: u64, before: &[Vec<u8>]) -> Result<(), Unreadable> {
+    match number == before.len() as u64 {
+        true => Ok(()),
+        false => Err(Unreadable::Gap(before.len())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that carries out the steps of agreement, in their order.
 
 use super::{Journal, JournalError};
-use hamlet_consensus::{check::Verdict, ed25519::Ed25519Verifier, storage::Storage};
+use hamlet_consensus::{check::Verdict, ed25519::Ed25519Verifier, succession::Tag};
 use hamlet_overlay::{agreement::Step, identity::PeerId, io::Class, wire::Frame};
 use std::{
     io,
@@ -27,7 +27,7 @@ pub(crate) enum Done {
         class: Class,
     },
     /// Signatures were checked.
-    Checked(Verdict),
+    Checked(Option<Tag>, Verdict),
     /// The journal failed; nothing more is carried out, and the peer must leave agreement.
     Failed(JournalError),
 }
@@ -86,20 +86,32 @@ fn run(
 ) -> Result<(), JournalError> {
     while let Ok(step) = steps.recv() {
         let finished = match step {
-            Step::Record(record) => {
-                journal.append(&record)?;
+            Step::Link(link) => {
+                journal.link(link)?;
                 continue;
             }
-            Step::Sync => {
+            Step::Open(epoch, opening) => {
+                journal.begin(epoch, opening)?;
+                continue;
+            }
+            Step::Record(epoch, record) => {
+                journal.append(epoch, record)?;
+                continue;
+            }
+            Step::Sync(_) => {
                 journal.sync()?;
                 continue;
             }
-            Step::Rewrite(records) => {
-                journal.rewrite(&records)?;
+            Step::Rewrite(epoch, records) => {
+                journal.rewrite(epoch, records)?;
+                continue;
+            }
+            Step::Drop(epoch) => {
+                journal.forget(epoch)?;
                 continue;
             }
             Step::Send { to, frame, class } => Done::Send { to, frame, class },
-            Step::Check(check) => Done::Checked(check.run(&Ed25519Verifier)),
+            Step::Check(name, check) => Done::Checked(name, check.run(&Ed25519Verifier)),
         };
         if done.send(finished).is_err() {
             break;

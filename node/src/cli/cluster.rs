@@ -5,7 +5,8 @@ use crate::{
     config::LogSettings,
     control::{
         client::Client,
-        cluster::{ClusterStatus, LogEntry},
+        cluster::{ClusterStatus, Part},
+        log::LogEntry,
     },
     failure::{Failure, Kind},
 };
@@ -81,11 +82,13 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
         },
         Command::Log(_) => {
             let entries = client.cluster_log().await?;
-            write(show, &entries, || entries.iter().map(line).collect())
+            write(show, &entries, || {
+                entries.iter().map(LogEntry::line).collect()
+            })
         }
         Command::Propose(propose) => {
             let entry = client.note(&propose.text).await?;
-            write(show, &entry, || line(&entry))
+            write(show, &entry, || entry.line())
         }
     }
 }
@@ -105,7 +108,7 @@ async fn follow(client: &Client) -> Result<(), Failure> {
             }
         }
         for entry in entries.iter().filter(|entry| entry.number >= next) {
-            if output::print_more(&line(entry))?.is_break() {
+            if output::print_more(&entry.line())?.is_break() {
                 return Ok(());
             }
         }
@@ -132,15 +135,28 @@ fn members(status: &ClusterStatus) -> String {
         Model::Synchrony { bound } => format!("synchrony within {bound:?}"),
     };
     let mut text = format!(
-        "cluster    {}, {} members, {} may be faulty under {model}, {} decide\n\
+        "cluster    {}, epoch {}, {} members, {} may be faulty under {model}, {} decide\n\
          log        height {}, view {}\n",
         status.cluster,
+        status.epoch,
         status.members.len(),
         status.faults,
         status.quorum,
         status.height,
         status.view
     );
+    let part = match status.part {
+        Part::Member => None,
+        Part::Joining => Some("fetches the state that the epoch begins with"),
+        Part::Waiting => {
+            Some("lost what it had stored, and takes part again from the next epoch on")
+        }
+        Part::Outside => Some("is no member"),
+    };
+    if let Some(part) = part {
+        // Writing into memory does not fail.
+        let _ = writeln!(text, "this peer  {part}");
+    }
     for member in &status.members {
         let heard = match (member.me, member.heard_ms) {
             (true, _) => "this peer".to_owned(),
@@ -162,10 +178,4 @@ fn members(status: &ClusterStatus) -> String {
         let _ = writeln!(text, "stopped    {why}");
     }
     text
-}
-
-/// An entry for people.
-fn line(entry: &LogEntry) -> String {
-    let by = entry.by.get(..8).unwrap_or(&entry.by);
-    format!("{:>6}  {by}  {}\n", entry.number, entry.text)
 }

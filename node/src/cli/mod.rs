@@ -7,6 +7,7 @@ mod demo;
 mod folder;
 mod keygen;
 mod logs;
+mod member;
 mod network;
 mod node;
 mod output;
@@ -62,6 +63,7 @@ enum Command {
     Watch(watch::Arguments),
     Status(status::Arguments),
     Cluster(cluster::Arguments),
+    Member(member::Arguments),
     Config(config::Arguments),
     Bench(bench::Arguments),
     Completions(shell::Completions),
@@ -84,6 +86,7 @@ impl Cli {
             Command::Watch(arguments) => watch::run(&log, &arguments).await,
             Command::Status(arguments) => status::run(&log, &arguments).await,
             Command::Cluster(arguments) => cluster::run(&log, &arguments).await,
+            Command::Member(arguments) => member::run(&log, &arguments).await,
             Command::Config(arguments) => config::run(&arguments),
             Command::Bench(arguments) => bench::run(&log, &arguments).await,
             Command::Completions(arguments) => shell::run(&arguments),

@@ -35,6 +35,8 @@ pub struct ConfigFile {
     pub prefer: Option<TransportKind>,
     /// Where players and commands reach the node.
     pub http: Option<SocketAddr>,
+    /// The cluster that is to take in a peer that is no founder.
+    pub cluster: Option<u64>,
     /// Streams to receive from the start.
     pub play: Vec<StreamUri>,
     /// The most that is uploaded.
@@ -67,6 +69,7 @@ struct Table {
     listen: Option<Vec<Spanned<String>>>,
     prefer: Option<TransportKind>,
     http: Option<SocketAddr>,
+    cluster: Option<u64>,
     play: Option<Vec<Spanned<String>>>,
     upload_limit: Option<Rate>,
     log: Option<LogTable>,
@@ -124,6 +127,7 @@ impl ConfigFile {
             listen: listen.transpose()?,
             prefer: table.prefer,
             http: table.http,
+            cluster: table.cluster,
             play: play.collect::<Result<_, _>>()?,
             upload_limit: table.upload_limit,
             log_level: log_level.transpose()?,

@@ -27,6 +27,9 @@ pub struct Overrides {
     /// Serve the page, players and commands here; port 0 takes a free one; what is not a loopback address needs the token of the folder's file token for everything [default: 127.0.0.1:8420]
     #[arg(long, env = "HAMLET_HTTP", value_name = "ADDRESS", value_parser = parse_http)]
     pub http: Option<SocketAddr>,
+    /// The number of the cluster that is to take in a peer that is no founder
+    #[arg(long, env = "HAMLET_CLUSTER", value_name = "NUMBER")]
+    pub cluster: Option<u64>,
     /// Receive this stream from the start, so that players begin at once; may be given more than once
     #[arg(long, env = "HAMLET_PLAY", value_name = "URI", value_delimiter = ',')]
     pub play: Vec<StreamUri>,
@@ -44,6 +47,8 @@ pub struct Settings {
     pub prefer: TransportKind,
     /// Where players and commands reach the node.
     pub http: SocketAddr,
+    /// The cluster that is to take in a peer that is no founder.
+    pub cluster: Option<u64>,
     /// Streams to receive from the start.
     pub play: Vec<StreamUri>,
     /// The most that is uploaded.
@@ -58,6 +63,7 @@ impl Settings {
             listen: given(&overrides.listen).or(file.listen),
             prefer: overrides.prefer.or(file.prefer).unwrap_or_default(),
             http: overrides.http.or(file.http).unwrap_or(DEFAULT_HTTP),
+            cluster: overrides.cluster.or(file.cluster),
             play: match overrides.play.is_empty() {
                 true => file.play,
                 false => overrides.play.clone(),

@@ -2,7 +2,8 @@
 
 use super::{
     Access,
-    cluster::{ClusterStatus, LogEntry},
+    cluster::{ClusterStatus, Wanted},
+    log::LogEntry,
     status::Status,
 };
 use crate::{
@@ -117,6 +118,19 @@ impl Client {
         let body = Full::new(Bytes::copy_from_slice(text.as_bytes()));
         let body = body.map_err(|never| match never {}).boxed();
         let path = "/api/v1/cluster/notes";
+        let response = self.ask(Method::POST, path, body).await?;
+        self.json(response).await
+    }
+
+    /// Has the node's peer want a change of the members, and waits until that is in the log.
+    ///
+    /// # Errors
+    /// If the node cannot be reached, is no member, the cluster refuses or does not decide in time.
+    pub async fn want(&self, wanted: &Wanted) -> Result<LogEntry, Failure> {
+        // Our own types all have a form in JSON.
+        let body = Full::new(Bytes::from(serde_json::to_vec(wanted).unwrap_or_default()));
+        let body = body.map_err(|never| match never {}).boxed();
+        let path = "/api/v1/cluster/members";
         let response = self.ask(Method::POST, path, body).await?;
         self.json(response).await
     }

@@ -1,7 +1,8 @@
-//! The agreement of the peer's own cluster: where it is, its log, and notes for it.
+//! The agreement of the peer's own cluster: where it is, and what operators have said in it.
 
-use super::{Door, Token, api::bad_request, unauthorized};
+use super::{Door, Token, api::bad_request, log::LogEntry, unauthorized};
 use crate::{
+    data::card,
     driver::AgreementStatus,
     failure::{Failure, Kind},
 };
@@ -14,10 +15,12 @@ use axum::{
 };
 use hamlet_overlay::{
     agreement::{
-        Agreed,
-        state::{Entry, MAX_NOTE_BYTES, Note, Order},
+        self, Agreed,
+        entry::{Act, Wish},
+        order::{MAX_NOTE_BYTES, Motion, Order, Saying},
     },
     genesis::Model,
+    identity::PeerId,
     io::Event,
     time::Time,
 };
@@ -28,7 +31,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a note may take to be decided on.
+/// How long it may take until something is decided.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a cluster is in its agreement, as one of its members knows it.
@@ -36,6 +39,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct ClusterStatus {
     /// The number of the cluster.
     pub cluster: u64,
+    /// The number of its newest epoch that this peer knows.
+    pub epoch: u64,
+    /// What this peer does in it.
+    pub part: Part,
     /// What is assumed of members and network.
     pub fault_model: Model,
     /// The height of the log that this member has executed.
@@ -68,30 +75,27 @@ pub struct MemberStatus {
     pub heard_ms: Option<u64>,
 }
 
-/// An entry of a cluster's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogEntry {
-    /// Its place among all entries since the founding, from 0.
-    pub number: u64,
-    /// The height at which it was decided.
-    pub height: u64,
-    /// The member whose note it is, in hexadecimal.
-    pub by: String,
-    /// What it says.
-    pub text: String,
-    /// When it was written, by its writer's clock, in milliseconds since 1970.
-    pub written_unix_ms: u64,
+/// What a peer does in the newest epoch of its cluster that it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// It is a member.
+    Member,
+    /// It is a member, and fetches the state that the epoch begins with.
+    Joining,
+    /// It lost what it had stored, and takes part again from the next epoch on.
+    Waiting,
+    /// It is no member.
+    Outside,
 }
 
-impl From<&Entry> for LogEntry {
-    fn from(entry: &Entry) -> LogEntry {
-        let Order::Note(note) = &entry.order;
-        LogEntry {
-            number: entry.number,
-            height: entry.height,
-            by: note.by.to_string(),
-            text: note.text.clone(),
-            written_unix_ms: note.written_unix_ms,
+impl From<agreement::Part> for Part {
+    fn from(part: agreement::Part) -> Part {
+        match part {
+            agreement::Part::Member => Part::Member,
+            agreement::Part::Joining => Part::Joining,
+            agreement::Part::Waiting => Part::Waiting,
+            agreement::Part::Outside => Part::Outside,
         }
     }
 }
@@ -100,11 +104,15 @@ async fn agreement(door: &Door) -> Result<AgreementStatus, Failure> {
     Ok(door.service.handle().agreement().await?)
 }
 
-fn no_part(failed: Option<String>) -> Failure {
-    let why = failed.map_or_else(
-        || "a demonstration's peers do not".to_owned(),
-        |failed| format!("it stopped: {failed}"),
-    );
+fn no_part(status: AgreementStatus) -> Failure {
+    let why = match (status.failed, status.standing.map(|standing| standing.part)) {
+        (Some(failed), _) => format!("it stopped: {failed}"),
+        (None, None) => "a demonstration's peers do not".to_owned(),
+        (None, Some(agreement::Part::Outside)) => {
+            "it is no member; `hamlet member add` on its members takes it in".to_owned()
+        }
+        (None, Some(_)) => "it waits for the next epoch (see `hamlet cluster show`)".to_owned(),
+    };
     let text = format!("this peer takes no part in its cluster's agreement; {why}");
     Failure::new(Kind::Refused, text)
 }
@@ -112,10 +120,9 @@ fn no_part(failed: Option<String>) -> Failure {
 pub(super) async fn show(State(door): State<Door>) -> Result<Json<ClusterStatus>, Failure> {
     let status = agreement(&door).await?;
     let me = door.service.handle().id();
-    let Some(standing) = status.standing else {
-        return Err(no_part(status.failed));
+    let Some(standing) = status.standing.clone() else {
+        return Err(no_part(status));
     };
-    let cluster = door.service.network().cluster_of(me);
     let ago = |at: Time| status.now.since(at).as_millis() as u64;
     let members = standing.members.iter().map(|&(peer, heard)| MemberStatus {
         peer: peer.to_string(),
@@ -124,7 +131,9 @@ pub(super) async fn show(State(door): State<Door>) -> Result<Json<ClusterStatus>
         heard_ms: heard.map(ago),
     });
     Ok(Json(ClusterStatus {
-        cluster: cluster.map_or(0, |cluster| cluster.id),
+        cluster: standing.cluster,
+        epoch: standing.epoch,
+        part: standing.part.into(),
         fault_model: standing.model,
         height: standing.height,
         view: standing.view,
@@ -138,8 +147,9 @@ pub(super) async fn show(State(door): State<Door>) -> Result<Json<ClusterStatus>
 
 pub(super) async fn log(State(door): State<Door>) -> Result<Json<Vec<LogEntry>>, Failure> {
     let status = agreement(&door).await?;
-    if status.standing.is_none() {
-        return Err(no_part(status.failed));
+    let part = status.standing.as_ref().map(|standing| standing.part);
+    if part != Some(agreement::Part::Member) {
+        return Err(no_part(status));
     }
     Ok(Json(status.entries.iter().map(LogEntry::from).collect()))
 }
@@ -149,10 +159,8 @@ pub(super) async fn note(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<LogEntry>, Response> {
-    if !Token::is_carried(door.token.as_ref(), &headers) {
-        return Err(unauthorized(
-            "writing into the log needs the token that is in control.json in the node's data folder",
-        ));
+    if let Some(refusal) = refusal(&door, &headers, "writing into the log") {
+        return Err(refusal);
     }
     let body = body.map_err(bad_request)?;
     let text = match std::str::from_utf8(&body) {
@@ -162,28 +170,67 @@ pub(super) async fn note(
             return Err(bad_request(wanted));
         }
     };
-    let entry = decide(&door, text)
-        .await
-        .map_err(IntoResponse::into_response)?;
-    Ok(Json(entry))
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let saying = Saying::Note {
+        text,
+        written_unix_ms: now.map_or(0, |now| now.as_millis() as u64),
+    };
+    let decided = decide(&door, saying).await;
+    decided.map(Json).map_err(IntoResponse::into_response)
 }
 
-/// Proposes a note and waits until it is in the log.
-async fn decide(door: &Door, text: String) -> Result<LogEntry, Failure> {
+/// What an operator wants of the members.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Wanted {
+    /// Add the peer of this card.
+    Add(String),
+    /// Remove the member of this key.
+    Remove(String),
+}
+
+pub(super) async fn want(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<LogEntry>, Response> {
+    if let Some(refusal) = refusal(&door, &headers, "changing the members") {
+        return Err(refusal);
+    }
+    let wanted = serde_json::from_slice(&body.map_err(bad_request)?).map_err(bad_request)?;
+    let motion = match wanted {
+        Wanted::Add(text) => {
+            let network = door.service.network().id();
+            Motion::Add(card::parse(&text, network).map_err(bad_request)?)
+        }
+        Wanted::Remove(key) => Motion::Remove(key.parse().map_err(bad_request)?),
+    };
+    let decided = decide(&door, Saying::Wants(motion)).await;
+    decided.map(Json).map_err(IntoResponse::into_response)
+}
+
+/// The answer to a request without the token.
+fn refusal(door: &Door, headers: &HeaderMap, what: &str) -> Option<Response> {
+    let carried = Token::is_carried(door.token.as_ref(), headers);
+    let why =
+        || format!("{what} needs the token that is in control.json in the node's data folder");
+    (!carried).then(|| unauthorized(&why()))
+}
+
+/// Says something in the cluster and waits until it is in the log.
+async fn decide(door: &Door, saying: Saying) -> Result<LogEntry, Failure> {
     let handle = door.service.handle();
     // Listens first: it may be decided at once.
     let events = handle.events();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |now| now.as_millis() as u64);
-    let Some(note) = handle.propose(text, now).await? else {
-        return Err(no_part(handle.agreement().await?.failed));
+    let Some(order) = handle.say(saying.clone()).await? else {
+        return Err(no_part(handle.agreement().await?));
     };
-    match timeout(PATIENCE, entered(door, events, &note)).await {
+    match timeout(PATIENCE, entered(door, events, &saying, &order)).await {
         Ok(entry) => entry,
         Err(_) => {
             let text = format!(
                 "the cluster did not decide within {PATIENCE:?}: too few of its members may be up (see `hamlet cluster show`). \
-                 The note may still be entered later"
+                 It may still be entered later"
             );
             Err(Failure::new(Kind::Unreachable, text))
         }
@@ -193,13 +240,17 @@ async fn decide(door: &Door, text: String) -> Result<LogEntry, Failure> {
 async fn entered(
     door: &Door,
     mut events: Receiver<(Time, Event)>,
-    note: &Note,
+    saying: &Saying,
+    order: &Order,
 ) -> Result<LogEntry, Failure> {
-    let is_it = |entry: &Entry| entry.order == Order::Note(note.clone());
+    let (me, id) = (door.service.handle().id(), order.id());
     loop {
         match events.recv().await {
-            Ok((_, Event::Agreed(Agreed::Entry(entry)))) if is_it(&entry) => {
+            Ok((_, Event::Agreed(Agreed::Entry(entry)))) if is_of(&entry.act, me, saying) => {
                 return Ok(LogEntry::from(&entry));
+            }
+            Ok((_, Event::Agreed(Agreed::Void(void, why)))) if void == id => {
+                return Err(Failure::new(Kind::Refused, why));
             }
             Ok((_, Event::Agreed(Agreed::Rejected(why)))) => {
                 return Err(Failure::new(Kind::Refused, why));
@@ -208,11 +259,37 @@ async fn entered(
             // Among what was missed may be the entry.
             Err(RecvError::Lagged(_)) => {
                 let status = agreement(door).await?;
-                if let Some(entry) = status.entries.iter().find(|entry| is_it(entry)) {
+                let mut entries = status.entries.iter().rev();
+                if let Some(entry) = entries.find(|entry| is_of(&entry.act, me, saying)) {
                     return Ok(LogEntry::from(entry));
                 }
             }
             Err(RecvError::Closed) => return Err(crate::driver::Stopped.into()),
         }
+    }
+}
+
+/// Whether an entry came of what this peer said.
+fn is_of(act: &Act, me: PeerId, saying: &Saying) -> bool {
+    match (act, saying) {
+        (
+            Act::Note {
+                by,
+                text,
+                written_unix_ms,
+            },
+            Saying::Note {
+                text: said,
+                written_unix_ms: at,
+            },
+        ) => (by, text, written_unix_ms) == (&me, said, at),
+        (Act::Wanted { by, wish, .. }, Saying::Wants(motion)) => {
+            let wanted = match motion {
+                Motion::Add(card) => Wish::Add(card.peer),
+                Motion::Remove(peer) => Wish::Remove(*peer),
+            };
+            (*by, *wish) == (me, wanted)
+        }
+        _ => false,
     }
 }

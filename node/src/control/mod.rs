@@ -15,6 +15,7 @@
 //! | `GET /api/v1/cluster` | where the peer's cluster is in its agreement ([`cluster`]) | – |
 //! | `GET /api/v1/cluster/log` | the newest entries of the cluster's log | – |
 //! | `POST /api/v1/cluster/notes` | enters the request's body into that log, as a note | yes |
+//! | `POST /api/v1/cluster/members` | has the peer want `{"add": CARD}` or `{"remove": KEY}` | yes |
 //! | `GET /metrics` | what it counted, for Prometheus ([`metrics`]) | – |
 //! | `GET /healthz` | whether the peer runs | – |
 //! | `GET /readyz` | whether a playable segment has been handed to playback | – |
@@ -31,6 +32,7 @@ pub mod client;
 pub mod cluster;
 pub mod events;
 pub mod guard;
+pub mod log;
 pub mod map;
 pub mod media;
 pub mod metrics;
@@ -85,6 +87,7 @@ pub fn routes(service: Arc<Service>, base: String, token: Option<Token>) -> Rout
         .route("/api/v1/events", get(api::events))
         .route("/api/v1/cluster", get(cluster::show))
         .route("/api/v1/cluster/log", get(cluster::log))
+        .route("/api/v1/cluster/members", post(cluster::want))
         .route("/api/v1/cluster/notes", post(cluster::note))
         .route("/metrics", get(api::metrics))
         .route("/healthz", get(api::health))

@@ -81,6 +81,11 @@ impl Folder {
         self.0.join("key")
     }
 
+    /// What is there as long as the key has never been used.
+    pub fn unused(&self) -> PathBuf {
+        unused(&self.key())
+    }
+
     /// The genesis.
     pub fn genesis(&self) -> PathBuf {
         self.0.join("genesis.toml")
@@ -151,6 +156,13 @@ impl Folder {
     pub fn network(&self) -> Result<Network, GenesisFileError> {
         genesis::read(&self.genesis())
     }
+}
+
+/// What is beside a key file as long as its key has never been used.
+pub(super) fn unused(key: &Path) -> PathBuf {
+    let mut name = key.as_os_str().to_owned();
+    name.push(".unused");
+    name.into()
 }
 
 impl Lock {

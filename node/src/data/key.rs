@@ -1,6 +1,9 @@
 //! A peer's secret key.
 
-use super::private::{PrivateFileError, read_private, write_private};
+use super::{
+    folder::unused,
+    private::{PrivateFileError, read_private, write_private},
+};
 use hamlet_overlay::{
     hash::{hex, unhex},
     identity::{Ed25519Signer, PeerId, Signer},
@@ -66,14 +69,17 @@ impl SecretKey {
             })
     }
 
-    /// Writes a key file that only its owner may read. Never replaces a file.
+    /// Writes a key file that only its owner may read, and beside it a sign that the key has never been used. Never
+    /// replaces a file.
     ///
     /// # Errors
     /// If it cannot be written or is there already.
     pub fn write(&self, path: &Path) -> Result<(), KeyError> {
         let secret = Zeroizing::new(hex(&self.0));
         let text = Zeroizing::new(format!("{PREFIX}{}\n", secret.as_str()));
-        Ok(write_private(path, &text, false)?)
+        write_private(path, &text, false)?;
+        let sign = "The key beside this file has never been used. The node removes this when it begins to.\n";
+        Ok(write_private(&unused(path), sign, true)?)
     }
 
     /// The public key: who this is.

@@ -3,13 +3,16 @@
 //! | file | what is in it |
 //! | --- | --- |
 //! | `key` | the peer's secret key, readable by its owner alone |
+//! | `key.unused` | there as long as the key has never been used |
 //! | `genesis.toml` | the network's genesis |
 //! | `hamlet.toml` | the configuration, if there is one |
 //! | `state.redb` | what must survive a crash |
+//! | `agreement-NETWORK.redb` | what was said in the agreement of the peer's cluster |
 //! | `control.json` | where the running node is reached, and the token that writes need |
 //! | `token` | what requests over the network need, if there are any |
 //! | `lock` | held by the process that runs the peer |
 
+pub mod card;
 mod folder;
 pub mod genesis;
 mod key;

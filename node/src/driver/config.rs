@@ -35,10 +35,21 @@ pub struct DriverConfig {
     /// The first segment number that this peer has never used as a source. What it signed before must
     /// never be signed again with another content, so it is kept on disk, ahead of use.
     pub publish_from: SegmentNumber,
+    /// The cluster that a peer waits to become a member of that is no founder.
+    pub cluster: Option<u64>,
     /// Where to keep what agreement must not forget; `None` takes no part in the cluster's agreement.
-    pub journal: Option<PathBuf>,
+    pub journal: Option<JournalPath>,
     /// The clock; peers in one process share one, so that their times can be compared.
     pub clock: Clock,
+}
+
+/// Where a peer keeps what agreement must not forget.
+#[derive(Clone, Debug)]
+pub struct JournalPath {
+    /// The journal.
+    pub file: PathBuf,
+    /// What is there while the peer's key has never been used: then a journal that is missing is not missed.
+    pub unused: PathBuf,
 }
 
 /// How a peer misbehaves in a demonstration.
@@ -54,13 +65,22 @@ pub enum Fault {
 pub enum StartError {
     /// The key is not in the genesis.
     #[error(
-        "peer {peer} is not a founder of network {network}; use the key of a founder, or add this one to the genesis"
+        "peer {peer} is not a founder of network {network}; use the key of a founder, or say in the configuration which \
+         cluster is to take it in: cluster = 0"
     )]
     NotAFounder {
         /// The peer of the key that was given.
         peer: PeerId,
         /// The network.
         network: Hash,
+    },
+    /// There is no such cluster.
+    #[error("there is no cluster {cluster}: clusters are numbered from 0 to {last}")]
+    NoCluster {
+        /// The number that was given.
+        cluster: u64,
+        /// The last that there is.
+        last: usize,
     },
     /// The journal of agreement cannot be used.
     #[error(transparent)]
@@ -96,6 +116,7 @@ impl DriverConfig {
             fault: None,
             metrics: None,
             publish_from: 0,
+            cluster: None,
             journal: None,
             clock: Clock::start(),
         }

@@ -5,7 +5,8 @@ use crate::transport::counters::TransportReport;
 use hamlet_overlay::{
     agreement::{
         Standing,
-        state::{Entry, Note},
+        entry::Entry,
+        order::{Order, Saying},
     },
     identity::PeerId,
     io::{self, Cut, Event, Segment},
@@ -83,7 +84,7 @@ pub(super) enum Request {
         oneshot::Sender<broadcast::Receiver<Arc<Segment>>>,
     ),
     Status(oneshot::Sender<PeerStatus>),
-    Note(String, u64, oneshot::Sender<Option<Note>>),
+    Say(Saying, oneshot::Sender<Option<Order>>),
     Agreement(oneshot::Sender<AgreementStatus>),
     Misbehave(Option<Fault>),
     Shutdown(oneshot::Sender<()>),
@@ -155,15 +156,9 @@ impl PeerHandle {
         self.ask(Request::Status).await
     }
 
-    /// Wants a note entered into the cluster's log; the note as it will be found there, if the peer takes part in
-    /// agreement.
-    pub async fn propose(
-        &self,
-        text: String,
-        written_unix_ms: u64,
-    ) -> Result<Option<Note>, Stopped> {
-        self.ask(|answer| Request::Note(text, written_unix_ms, answer))
-            .await
+    /// Has something said in the peer's cluster; what was ordered, if the peer is a member.
+    pub async fn say(&self, saying: Saying) -> Result<Option<Order>, Stopped> {
+        self.ask(|answer| Request::Say(saying, answer)).await
     }
 
     /// What the peer knows of its cluster's agreement.

@@ -9,23 +9,22 @@ mod handle;
 pub mod passage;
 mod run;
 
-pub use config::{DriverConfig, Fault, StartError};
+pub use config::{DriverConfig, Fault, JournalPath, StartError};
 pub use handle::{AgreementStatus, LinkStatus, PeerHandle, PeerStatus, PublishError, Stopped};
 
 use crate::{
     agreement::{Journal, Worker},
     transport::swarm::Swarm,
 };
-use hamlet_consensus::storage::Storage;
 use hamlet_overlay::{
     agreement,
-    identity::{Ed25519Signer, Ed25519Verifier, Signer},
+    identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
     peer::{Peer, Setup},
     time::Time,
     view::View,
     work::Compute,
 };
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 /// A monotonic clock that counts from an origin which several peers may share.
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +60,7 @@ impl Clock {
 pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
     let signer = Ed25519Signer::from_secret(&config.secret);
     let me = signer.id();
-    let view = View::founding(&config.network, me).ok_or(StartError::NotAFounder {
-        peer: me,
-        network: config.network.id(),
-    })?;
+    let view = view_of(&config, me)?;
     let transport = Swarm::start(config.swarm(me)).await?;
     let clock = config.clock;
     let listening = transport.listening().to_vec();
@@ -79,7 +75,7 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
         },
     );
     let worker = match &config.journal {
-        Some(path) => Some(agree(&mut peer, path)?),
+        Some(journal) => Some(agree(&mut peer, journal)?),
         None => None,
     };
     Ok(run::spawn(run::Parts {
@@ -93,12 +89,38 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
     }))
 }
 
-/// Has a peer take part in its cluster's agreement, with what it recorded before.
-fn agree(peer: &mut Peer, path: &Path) -> Result<Worker, StartError> {
-    let mut journal = Journal::open(path)?;
+/// What a peer knows of the network at first: where it was founded, or the cluster that is to take it in.
+fn view_of(config: &DriverConfig, me: PeerId) -> Result<View, StartError> {
+    let network = &config.network;
+    if let Some(view) = View::founding(network, me) {
+        return Ok(view);
+    }
+    let cluster = config.cluster.ok_or(StartError::NotAFounder {
+        peer: me,
+        network: network.id(),
+    })?;
+    View::outside(network, cluster).ok_or(StartError::NoCluster {
+        cluster,
+        last: network.clusters().len().saturating_sub(1),
+    })
+}
+
+/// Has a peer take part in its cluster's agreement, with what it stored before.
+fn agree(peer: &mut Peer, path: &JournalPath) -> Result<Worker, StartError> {
+    let mut journal = Journal::open(&path.file, &path.unused)?;
+    let (stored, nonce) = journal.load()?;
+    if stored.lost {
+        tracing::warn!(
+            journal = %path.file.display(),
+            "the journal of agreement is missing, so this peer does not know what it signed; it takes part in its \
+             cluster's agreement again from the next epoch on. If its key has never been used, stop the node, remove the \
+             journal, make an empty file {} and start it again", path.unused.display()
+        );
+    }
     let start = agreement::Start {
         settings: hamlet_consensus::Settings::default(),
-        records: journal.load()?,
+        stored,
+        nonce,
     };
     peer.agree(&start).map_err(|error| journal.explain(error))?;
     Worker::start(journal).map_err(StartError::Thread)

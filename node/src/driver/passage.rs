@@ -132,7 +132,12 @@ impl Shard {
             Message::Digest { .. }
             | Message::Notices(_)
             | Message::Evidence(_)
-            | Message::Agreement { .. } => return None,
+            | Message::Agreement { .. }
+            | Message::Transfer
+            | Message::Petition
+            | Message::Herald { .. }
+            | Message::Behind { .. }
+            | Message::Progress => return None,
         };
         shard.segment.is_multiple_of(EVERY).then_some(shard)
     }

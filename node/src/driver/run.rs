@@ -11,7 +11,7 @@ use crate::{
     transport::{Parcel, Transport, TransportEvent},
 };
 use hamlet_overlay::{
-    agreement::state::{Note, Order},
+    agreement::order::{Order, Saying},
     identity::PeerId,
     io::{Class, Cut, Event, Input, Output, PublishError, Refusal, Segment},
     peer::Peer,
@@ -178,8 +178,8 @@ impl<T: Transport> Driver<T> {
             Request::Status(answer) => {
                 let _ = answer.send(self.status());
             }
-            Request::Note(text, written_unix_ms, answer) => {
-                let _ = answer.send(self.propose(text, written_unix_ms));
+            Request::Say(saying, answer) => {
+                let _ = answer.send(self.say(saying));
             }
             Request::Agreement(answer) => {
                 let _ = answer.send(self.agreement());
@@ -230,12 +230,12 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Wants a note entered into the cluster's log; the note, if the peer takes part.
-    fn propose(&mut self, text: String, written_unix_ms: u64) -> Option<Note> {
-        self.parts.peer.standing()?;
-        let note = self.parts.peer.note(text, written_unix_ms);
-        self.input(Input::Propose(Order::Note(note.clone())));
-        Some(note)
+    /// Has something said in the cluster; what was ordered, if the peer is a member.
+    fn say(&mut self, saying: Saying) -> Option<Order> {
+        self.parts.peer.state()?;
+        let order = self.parts.peer.say(saying)?;
+        self.input(Input::Propose(order.clone()));
+        Some(order)
     }
 
     fn agreement(&self) -> AgreementStatus {
@@ -261,7 +261,7 @@ impl<T: Transport> Driver<T> {
                 };
                 self.parts.transport.send(&to, parcel);
             }
-            Done::Checked(verdict) => self.input(Input::Checked(verdict)),
+            Done::Checked(name, verdict) => self.input(Input::Checked(name, verdict)),
             Done::Failed(error) => self.leave_agreement(&error),
         }
     }
@@ -285,6 +285,7 @@ impl<T: Transport> Driver<T> {
         let mut unread = None;
         while let Some(output) = self.parts.peer.poll() {
             match output {
+                Output::Card(card) => self.parts.transport.learn(card.peer, &card.addresses),
                 Output::Connect(peer) => self.parts.transport.connect(peer),
                 Output::Release(peer) => self.parts.transport.release(peer),
                 Output::Send {

@@ -131,6 +131,9 @@ pub enum TransportError {
 
 /// Carries frames between peers.
 pub trait Transport: Send + 'static {
+    /// This peer can be reached at these addresses.
+    fn learn(&mut self, peer: PeerId, addresses: &[String]);
+
     /// Keeps up a link with this peer from now on.
     fn connect(&mut self, peer: PeerId);
 

@@ -33,7 +33,7 @@ pub struct Process {
 }
 
 /// Free ports that nobody else in this test run is given.
-fn free_ports(count: u16) -> u16 {
+pub fn free_ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Below the range from which the system itself hands out ports; processes begin at different places.
     let start = 10_000 + (std::process::id() % 200) as u16 * 100;

@@ -1,49 +1,75 @@
-//! Agreement inside the own cluster: a replica of the cluster's log, carried over the links with fellow members.
+//! Agreement inside the own cluster: a member's part in the cluster's log, carried over the links of this peer.
 //!
-//! The engine is [`hamlet_consensus`]; here its members get the keys of the cluster's peers, its messages the frames
-//! of this protocol (rule A1 of `docs/protocol.md`), and its log the [state](state::ClusterState) that it decides on.
+//! The engine is [`hamlet_consensus`]: here its members get the keys of the cluster's peers, its messages the frames of
+//! this protocol (rule A1 of `docs/protocol.md`), and its log the [state] that it decides on.
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | [`order`], [`card`] | what members may have ordered |
+//! | [`entry`] | what the log shows |
+//! | [`state`] | the replicated state, rules A2 to A5 |
+//! | [`turning`] | when this member ends an epoch, and how it comes back after it lost what it had stored (A6) |
+//! | [`around`] | what clusters tell their neighbours (A7) |
+//! | [`surroundings`] | what the push's view follows |
 
+mod around;
+pub mod card;
+pub mod entry;
+pub mod order;
 pub mod state;
+mod surroundings;
+mod turning;
 
 use crate::{
-    hash::Domain,
-    identity::{PeerId, Signer},
+    identity::{PeerId, Signer, Verifier},
     io::{Class, Refusal},
     message::Message,
-    time::Time,
-    view::{Cluster, View},
+    time::{Duration, Time},
+    view::View,
     wire::{Frame, encode},
 };
+use around::Around;
 use bytes::Bytes;
+use entry::{Answer, Entry, Void};
 use hamlet_consensus::{
-    self as consensus, Model, Replica, Settings, Terms,
+    self as consensus, Model, Settings,
     check::{Check, Verdict},
-    epoch::Height,
+    epoch::{Height, Origin},
     io::Refusal as CommandRefusal,
-    member::MemberSet,
     replica::StartError,
+    succession::{self, Parcel, Stored, Succession, Tag, Transfer},
 };
-use state::{ClusterState, Entry, Order};
-use std::sync::Arc;
+use order::{Nonce, Order, Said, Saying};
+use state::ClusterState;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What the driver knows and the protocol does not.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The driver's choices.
     pub settings: Settings,
-    /// What was recorded before, by [`Step::Record`] and [`Step::Rewrite`]; nothing at the first start.
-    pub records: Vec<Vec<u8>>,
+    /// What was stored before, as the [`Step`]s said.
+    pub stored: Stored,
+    /// A random number, chosen when it was found that what had been stored is lost, and kept until the first
+    /// [`Step::Open`] after that.
+    pub nonce: Nonce,
 }
 
 /// Something that agreement wants done. Steps are to be carried out in their order; nothing else has to wait for them.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Write this record after the others.
-    Record(Vec<u8>),
-    /// Go on only when all that was written survives a crash.
-    Sync,
-    /// Replace all records by these, as a whole or not at all, and sync.
-    Rewrite(Vec<Vec<u8>>),
+    /// Remember, after the others, how an epoch ended.
+    Link(Vec<u8>),
+    /// Begin an empty store for an epoch, and keep this with it. What was stored is not lost any more.
+    Open(Tag, Vec<u8>),
+    /// Write this record after the others of an epoch's store.
+    Record(Tag, Vec<u8>),
+    /// Go on only when all that was written to an epoch's store survives a crash.
+    Sync(Tag),
+    /// Replace all records of an epoch's store by these, as a whole or not at all, and sync.
+    Rewrite(Tag, Vec<Vec<u8>>),
+    /// An epoch's store is not needed any more.
+    Drop(Tag),
     /// Send a frame to those of these peers that are connected.
     Send {
         /// The receivers.
@@ -53,8 +79,9 @@ pub enum Step {
         /// How urgent it is: what members who are behind catch up with gives way to the streams.
         class: Class,
     },
-    /// Check these signatures, on whatever thread, and hand back [`Input::Checked`](crate::io::Input::Checked).
-    Check(Check),
+    /// Check these signatures, on whatever thread, and hand back [`Input::Checked`](crate::io::Input::Checked) with the
+    /// same name.
+    Check(Option<Tag>, Check),
 }
 
 /// Something that agreement came to.
@@ -63,10 +90,18 @@ pub enum Agreed {
     /// The cluster decided on this, as the next entry of its log. After a restart this is told again from the last
     /// snapshot on.
     Entry(Entry),
+    /// This order had no effect.
+    Void(crate::hash::Hash, Void),
     /// The state was replaced by that of a certified snapshot of this height.
     Restored(Height),
     /// An order of this member's own was not accepted, or expired before it was decided.
     Rejected(CommandRefusal),
+    /// This peer takes part in the epoch of this number from now on.
+    Began(u64),
+    /// This peer is no member any more, from the epoch of this number on.
+    PutOut(u64),
+    /// An epoch of which it is a member cannot be begun.
+    Failed(u64, StartError),
     /// A member is proved to have contradicted itself.
     Proved(PeerId),
     /// Under synchrony: more members than may be faulty were not heard of within the bound on delays. While that
@@ -81,9 +116,13 @@ pub enum Agreed {
     Forked,
 }
 
-/// What a member knows of its cluster's agreement.
+/// What a peer knows of its cluster's agreement.
 #[derive(Clone, Debug)]
 pub struct Standing {
+    /// The cluster's number, and that of its newest epoch that is known.
+    pub cluster: u64,
+    /// The number of the newest epoch that is known.
+    pub epoch: u64,
     /// The height of the log that this member has executed.
     pub height: Height,
     /// The view that it is in.
@@ -100,6 +139,21 @@ pub struct Standing {
     pub asynchrony: Option<Time>,
     /// The members, and when each was last heard of.
     pub members: Vec<(PeerId, Option<Time>)>,
+    /// What this peer does in that epoch.
+    pub part: Part,
+}
+
+/// What a peer does in the newest epoch of its cluster that it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It is a member.
+    Member,
+    /// It is a member, and fetches the state that the epoch begins with.
+    Joining,
+    /// It lost what it had stored, and takes part again from the next epoch on.
+    Waiting,
+    /// It is no member.
+    Outside,
 }
 
 /// What comes out of a handled input.
@@ -108,186 +162,259 @@ pub(crate) enum Outcome {
     Event(Agreed),
 }
 
-/// One member's part in its cluster's agreement.
+/// One peer's part in its cluster's agreement.
 pub(crate) struct Agreement {
-    replica: Replica<ClusterState>,
-    /// The number of the epoch, which every frame names.
-    epoch: u64,
+    me: PeerId,
+    network: crate::hash::Hash,
+    signer: Arc<dyn Signer>,
+    verifier: Arc<dyn Verifier>,
+    succession: Succession<ClusterState>,
+    cluster: u64,
     wake_at: Time,
     now: Time,
     asynchrony: Option<Time>,
+    /// How long an epoch lasts at least, and since when this one lasts here.
+    epoch_min: Duration,
+    since: Time,
+    /// Until when it does not say the same again.
+    said_until: Time,
+    nonce: Nonce,
+    /// When peers asked last that something be ordered for them.
+    petitions: BTreeMap<PeerId, Time>,
+    around: Around,
+    /// Whether the surroundings may have changed.
+    changed: bool,
 }
 
 impl Agreement {
-    /// Takes part from now on.
+    /// Takes part from now on, as far as this peer is a member.
     pub fn start(
         view: &View,
         signer: Arc<dyn Signer>,
-        verifier: Arc<dyn crate::identity::Verifier>,
+        verifier: Arc<dyn Verifier>,
         start: &Start,
         now: Time,
     ) -> Result<Agreement, StartError> {
-        let cluster = view.newest().own.clone();
-        let epoch = epoch_of(view, &cluster)?;
-        let state = ClusterState::new(view.network, verifier, cluster.members().to_vec());
-        let replica = Replica::new(epoch, signer, state, start.settings, &start.records, now)?;
+        let own = view.newest().own.clone();
+        let charter = state::founding_charter(view.network, &view.parameters, &own);
+        // A cluster of the view has between 1 and 64 members, each once.
+        let founding = charter.found(view.network, Origin::default());
+        let founding = Arc::new(founding.map_err(|_| StartError::NotAMember)?);
+        let state = ClusterState::founding(view, verifier.clone());
+        let (settings, stored) = (start.settings, &start.stored);
+        let succession = Succession::start(founding, signer.clone(), state, settings, stored, now)?;
         Ok(Agreement {
-            replica,
-            epoch: cluster.epoch,
+            me: signer.id(),
+            network: view.network,
+            signer,
+            verifier,
+            succession,
+            cluster: own.id,
             wake_at: Time::ZERO,
             now,
             asynchrony: None,
+            epoch_min: view.parameters.epoch(),
+            since: now,
+            said_until: Time::ZERO,
+            nonce: start.nonce,
+            petitions: BTreeMap::new(),
+            around: Around::default(),
+            changed: true,
         })
     }
 
-    /// Takes an input of the engine.
-    pub fn handle(&mut self, now: Time, input: consensus::Input) {
+    fn handle(&mut self, now: Time, input: succession::Input) {
         self.now = now;
-        self.replica.handle(now, input);
+        self.succession.handle(now, input);
     }
 
     /// The signatures that were to be checked are.
-    pub fn checked(&mut self, now: Time, verdict: Verdict) {
-        self.handle(now, consensus::Input::Checked(verdict));
+    pub fn checked(&mut self, now: Time, name: Option<Tag>, verdict: Verdict) {
+        self.handle(now, succession::Input::Checked(name, verdict));
+    }
+
+    /// Says something as this member, in the epoch that it knows.
+    pub fn say(&self, saying: Saying) -> Order {
+        let epoch = self.succession.newest().number();
+        let (network, signer) = (self.network, &*self.signer);
+        Order::Said(Box::new(Said::sign(
+            network,
+            signer,
+            self.cluster,
+            epoch,
+            saying,
+        )))
     }
 
     /// Wants an order decided.
     pub fn propose(&mut self, now: Time, order: &Order) {
         let payload = Bytes::from(encode(order));
-        self.handle(now, consensus::Input::Submit(vec![payload]));
+        self.handle(now, succession::Input::Submit(vec![payload]));
     }
 
-    /// A frame came from a peer.
+    /// A message of agreement came from a member of this epoch.
     pub fn receive(
         &mut self,
         now: Time,
         from: PeerId,
-        epoch: u64,
+        name: Tag,
         body: &[u8],
     ) -> Result<(), Refusal> {
-        let from = self.replica.epoch().position(from);
-        let from = from.ok_or(Refusal::Stranger)?;
-        if epoch != self.epoch {
-            return Err(Refusal::OutOfWindow);
-        }
         let message = consensus::Message::decode(body).map_err(|_| Refusal::Malformed)?;
-        let message = Arc::new(message);
-        self.handle(now, consensus::Input::Message { from, message });
+        let parcel = Parcel::Agreement(name, Arc::new(message));
+        self.handle(now, succession::Input::Parcel { from, parcel });
+        Ok(())
+    }
+
+    /// A message across epochs came.
+    pub fn transfer(&mut self, now: Time, from: PeerId, body: &[u8]) -> Result<(), Refusal> {
+        let transfer = Transfer::decode(body).map_err(|_| Refusal::Malformed)?;
+        let parcel = Parcel::Transfer(transfer);
+        self.handle(now, succession::Input::Parcel { from, parcel });
         Ok(())
     }
 
     /// When it wants to be woken.
     pub fn wake_at(&self) -> Time {
-        self.wake_at
+        self.wake_at.min(self.turning_at()).min(self.around.due())
     }
 
     /// Wakes it, if it is time.
     pub fn wake(&mut self, now: Time) {
+        self.now = now;
         if self.wake_at <= now {
             self.wake_at = Time::NEVER;
-            self.handle(now, consensus::Input::Wake);
+            self.handle(now, succession::Input::Wake);
         }
     }
 
     /// What came of the inputs, in order.
     pub fn poll(&mut self) -> Option<Outcome> {
+        use succession::Output;
         loop {
-            let outcome = match self.replica.poll()? {
-                consensus::Output::Record(record) => Outcome::Step(Step::Record(record)),
-                consensus::Output::Sync => Outcome::Step(Step::Sync),
-                consensus::Output::Rewrite(records) => Outcome::Step(Step::Rewrite(records)),
-                consensus::Output::Check(check) => Outcome::Step(Step::Check(check)),
-                consensus::Output::Send { to, message } => Outcome::Step(Step::Send {
-                    to: self.peers(to),
-                    class: class(&message),
-                    frame: Message::Agreement { epoch: self.epoch }
-                        .frame_with(message.encode().into()),
-                }),
-                consensus::Output::WakeAt(time) => {
+            let outcome = match self.succession.poll()? {
+                Output::Link(link) => Outcome::Step(Step::Link(link)),
+                Output::Open(name, opening) => Outcome::Step(Step::Open(name, opening)),
+                Output::Record(name, record) => Outcome::Step(Step::Record(name, record)),
+                Output::Sync(name) => Outcome::Step(Step::Sync(name)),
+                Output::Rewrite(name, records) => Outcome::Step(Step::Rewrite(name, records)),
+                Output::Drop(name) => Outcome::Step(Step::Drop(name)),
+                Output::Check(name, check) => Outcome::Step(Step::Check(name, check)),
+                Output::Send(to, parcel) => Outcome::Step(send(to, &parcel)),
+                Output::WakeAt(time) => {
                     self.wake_at = time;
                     continue;
                 }
-                consensus::Output::Executed(outcome) => {
-                    match Entry::of(self.replica.application(), &outcome) {
-                        Some(entry) => Outcome::Event(Agreed::Entry(entry)),
-                        None => continue,
-                    }
+                Output::Executed(name, outcome) => match self.executed(name, &outcome.answer) {
+                    Some(agreed) => Outcome::Event(agreed),
+                    None => continue,
+                },
+                Output::Restored(_, height) => {
+                    self.changed = true;
+                    Outcome::Event(Agreed::Restored(height))
                 }
-                consensus::Output::Restored(height) => Outcome::Event(Agreed::Restored(height)),
-                consensus::Output::Rejected { why, .. } => Outcome::Event(Agreed::Rejected(why)),
-                consensus::Output::Evidence(evidence) => {
-                    Outcome::Event(Agreed::Proved(evidence.culprit))
+                Output::Rejected { why, .. } => Outcome::Event(Agreed::Rejected(why)),
+                Output::Began(epoch) => {
+                    self.begin_epoch();
+                    Outcome::Event(Agreed::Began(epoch.number()))
                 }
-                consensus::Output::Asynchrony { view, absent } => {
+                Output::PutOut(epoch) => {
+                    self.changed = true;
+                    Outcome::Event(Agreed::PutOut(epoch.number()))
+                }
+                Output::Failed(epoch, error) => {
+                    Outcome::Event(Agreed::Failed(epoch.number(), error))
+                }
+                Output::Evidence(_, evidence) => Outcome::Event(Agreed::Proved(evidence.culprit)),
+                Output::Asynchrony {
+                    epoch,
+                    view,
+                    absent,
+                } => {
                     self.asynchrony = Some(self.now);
-                    let absent = self.peers(absent);
+                    let absent = absent.iter().filter_map(|member| epoch.peer(member));
+                    let absent = absent.collect();
                     Outcome::Event(Agreed::Asynchrony { view, absent })
                 }
-                consensus::Output::Forked(_) => Outcome::Event(Agreed::Forked),
+                Output::Forked(..) => Outcome::Event(Agreed::Forked),
                 // Nobody outside asks a member over these links.
-                consensus::Output::Reply { .. } => continue,
+                Output::Reply { .. } => continue,
             };
             return Some(outcome);
         }
     }
 
-    /// The replicated state.
-    pub fn state(&self) -> &ClusterState {
-        self.replica.application()
+    /// What an executed command came to.
+    fn executed(&mut self, name: Tag, answer: &[u8]) -> Option<Agreed> {
+        self.changed = true;
+        // The last commands of an epoch are told when the next has begun, in whose state their entries are as well.
+        let _ = name;
+        match Answer::decode(answer)? {
+            Answer::Entered(number) => self.state()?.entry(number).cloned().map(Agreed::Entry),
+            Answer::Noted => None,
+            Answer::Void(order, why) => Some(Agreed::Void(order, why)),
+        }
+    }
+
+    /// The replicated state, while this peer is a member.
+    pub fn state(&self) -> Option<&ClusterState> {
+        self.succession
+            .replica()
+            .map(|replica| replica.application())
     }
 
     /// What it knows of its cluster's agreement.
     pub fn standing(&self) -> Standing {
-        let epoch = self.replica.epoch();
+        let epoch = self.succession.newest();
+        let replica = self.succession.replica();
+        let replica = replica.filter(|replica| replica.epoch().id() == epoch.id());
+        let view = replica.map_or(0, |replica| replica.view());
+        let heard = |place| replica.and_then(|replica| replica.last_heard(place));
         let members = (0..).zip(epoch.members());
         Standing {
-            height: self.replica.height(),
-            view: self.replica.view(),
-            leader: epoch.members()[usize::from(epoch.leader(self.replica.view()))],
+            cluster: self.cluster,
+            epoch: epoch.number(),
+            height: replica.map_or(epoch.origin().height, |replica| replica.height()),
+            view,
+            leader: epoch.members()[usize::from(epoch.leader(view))],
             faults: epoch.faults(),
             quorum: epoch.quorum(),
             model: epoch.terms().model,
             asynchrony: self.asynchrony,
-            members: members
-                .map(|(place, &peer)| (peer, self.replica.last_heard(place)))
-                .collect(),
+            members: members.map(|(place, &peer)| (peer, heard(place))).collect(),
+            part: match replica {
+                Some(_) => Part::Member,
+                None if epoch.position(self.me).is_none() => Part::Outside,
+                None if self.succession.abstains() => Part::Waiting,
+                None => Part::Joining,
+            },
         }
     }
-
-    fn peers(&self, members: MemberSet) -> Vec<PeerId> {
-        let epoch = self.replica.epoch();
-        members
-            .iter()
-            .filter_map(|member| epoch.peer(member))
-            .collect()
-    }
 }
 
-fn class(message: &consensus::Message) -> Class {
+fn send(to: Vec<PeerId>, parcel: &Parcel) -> Step {
     use consensus::Message::{Block, Piece, Snapshot, Tail};
-    match message {
-        Block(_) | Tail(_) | Snapshot(_) | Piece { .. } => Class::Backlog,
-        _ => Class::Control,
+    let (message, body, backlog) = match parcel {
+        Parcel::Agreement(epoch, message) => {
+            let backlog = matches!(&**message, Block(_) | Tail(_) | Snapshot(_) | Piece { .. });
+            (
+                Message::Agreement { epoch: *epoch },
+                message.encode(),
+                backlog,
+            )
+        }
+        Parcel::Transfer(transfer) => {
+            let backlog = matches!(transfer, Transfer::Pieces(..) | Transfer::Piece(..));
+            (Message::Transfer, transfer.encode(), backlog)
+        }
+    };
+    Step::Send {
+        to,
+        frame: message.frame_with(body.into()),
+        class: if backlog {
+            Class::Backlog
+        } else {
+            Class::Control
+        },
     }
 }
-
-/// The engine's epoch of a cluster: its members in the order of their keys.
-fn epoch_of(view: &View, cluster: &Cluster) -> Result<Arc<consensus::Epoch>, StartError> {
-    let terms = Terms {
-        model: view.parameters.fault_model,
-        ..Terms::default()
-    };
-    let id = Domain::Cluster.hash(&[&view.network.0, &cluster.id.to_le_bytes()]);
-    let epoch = consensus::Epoch::new(
-        view.network,
-        id,
-        cluster.epoch,
-        terms,
-        cluster.members().to_vec(),
-    );
-    // A cluster of the view has between 1 and 64 members, each once.
-    epoch.map(Arc::new).map_err(|_| StartError::NotAMember)
-}
-
-#[cfg(test)]
-mod tests;

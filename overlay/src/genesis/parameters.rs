@@ -21,6 +21,8 @@ pub struct Parameters {
     pub k: u8,
     /// How much of a stream one segment holds, in milliseconds.
     pub segment_ms: u16,
+    /// How long an epoch of a cluster lasts at least, in milliseconds: what changes it meanwhile comes with the next.
+    pub epoch_ms: u32,
     /// What clusters assume of their faulty members, and of the network.
     pub fault_model: Model,
     /// The cap on the sum of all streams' highest rates, in bits per second.
@@ -40,6 +42,7 @@ impl Parameters {
             n,
             k: n / 2,
             segment_ms: 250,
+            epoch_ms: 4_000,
             fault_model: Model::PartialSynchrony,
             total_bits_per_s: 100_000_000,
         }
@@ -48,6 +51,11 @@ impl Parameters {
     /// How much of a stream one segment holds.
     pub fn segment(&self) -> Duration {
         Duration::from_millis(self.segment_ms.into())
+    }
+
+    /// How long an epoch of a cluster lasts at least.
+    pub fn epoch(&self) -> Duration {
+        Duration::from_millis(self.epoch_ms.into())
     }
 
     /// The largest payload of a segment of a stream of at most this rate, in bytes: what it brings in four
@@ -80,6 +88,9 @@ impl Parameters {
         }
         if !(50..=5_000).contains(&self.segment_ms) {
             return wrong("segment_ms must be between 50 and 5000");
+        }
+        if !(200..=3_600_000).contains(&self.epoch_ms) {
+            return wrong("epoch_ms must be between 200 and 3600000");
         }
         let sane = Duration::from_millis(10)..=Duration::from_secs(60);
         if (self.fault_model.bound()).is_some_and(|bound| !sane.contains(&bound)) {

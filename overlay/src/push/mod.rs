@@ -41,6 +41,7 @@ mod window;
 
 use crate::{
     core::Core,
+    digest::Claim,
     identity::PeerId,
     io::StopReason,
     links::Deal,
@@ -210,6 +211,12 @@ impl Stream {
         self.tell_standing(core);
     }
 
+    /// The newest digest of the stream that this peer has verified, to be shown to others.
+    pub fn head(&self) -> Option<Claim> {
+        let digest = self.window.get(&self.newest?)?.digest.as_ref()?;
+        Some(digest.claim())
+    }
+
     fn is_source(&self, core: &Core) -> bool {
         core.me == self.source
     }
@@ -222,6 +229,8 @@ impl Stream {
         };
         let deal = core.deal(self.number, number);
         let standing = self.told_of(&deal).unwrap_or_default();
+        // Nobody owes anything to a peer that is no member yet, or not any more.
+        let member = deal.is_member(core.me);
         self.window.get_or_begin(number, || {
             let rotation = rotation_of(core, self.number, number);
             let mut segment =
@@ -231,7 +240,7 @@ impl Stream {
                 self.wake = core.now;
             }
             segment.imports = imports;
-            if self.watching && core.me != self.source {
+            if self.watching && member && core.me != self.source {
                 let grace = match self.givers.knows() {
                     true => receive::GRACE,
                     false => receive::FIRST_GRACE,

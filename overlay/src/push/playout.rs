@@ -64,7 +64,8 @@ impl Stream {
         }
     }
 
-    /// A newcomer begins at the newest segment that a decoder can start with, or where the source began.
+    /// A newcomer begins at the newest segment that a decoder can start with, or where the source began; one that its
+    /// cluster owes it, since all before are governed by epochs without it.
     fn choose_beginning(&mut self, core: &mut Core) {
         let (Some(first), Some(newest)) = (self.playout.first_digest, self.newest) else {
             return;
@@ -83,12 +84,14 @@ impl Stream {
         let begun = |number: &SegmentNumber| {
             *number >= recent && header(number).is_some_and(|header| header.previous.is_none())
         };
-        let can_start =
-            |number: &SegmentNumber| header(number).is_some_and(|header| header.random_access);
+        let is_owed = |number: &SegmentNumber| core.deal(self.number, *number).is_member(core.me);
+        let can_start = |number: &SegmentNumber| {
+            header(number).is_some_and(|header| header.random_access) && is_owed(number)
+        };
         let mut known = self.window.keys();
         let start = known
             .clone()
-            .find(|&number| begun(number))
+            .find(|&number| begun(number) && is_owed(number))
             .or_else(|| known.rfind(|&number| can_start(number)));
         let Some(start) = start.copied() else { return };
         drop(known);

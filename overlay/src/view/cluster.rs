@@ -14,6 +14,8 @@ pub struct Cluster {
     pub id: u64,
     /// The epoch of its membership.
     pub epoch: u64,
+    /// The beacon that dealt its slots.
+    pub beacon: Hash,
     members: Vec<PeerId>,
     /// Per slot, the place of its holder among the members.
     slots: Vec<u8>,
@@ -36,6 +38,7 @@ impl Cluster {
         Cluster {
             id,
             epoch,
+            beacon,
             members,
             slots,
         }

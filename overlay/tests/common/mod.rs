@@ -208,7 +208,7 @@ impl World {
     fn drain(&mut self, number: usize) {
         while let Some(output) = self.peers[number].as_mut().and_then(Peer::poll) {
             match output {
-                Output::Connect(_) | Output::Release(_) => {}
+                Output::Connect(_) | Output::Card(_) | Output::Release(_) => {}
                 Output::Send {
                     to, frame, class, ..
                 } => {

@@ -325,6 +325,7 @@ impl Learning {
                 Output::WakeAt(_)
                 | Output::Deliver(_)
                 | Output::Agreement(_)
+                | Output::Card(_)
                 | Output::Event(_) => {}
             }
         }

@@ -215,7 +215,7 @@ impl Region {
                 }
             }
             // The peers of a world take no part in agreement, which has a world of its own.
-            Output::Agreement(_) => {}
+            Output::Agreement(_) | Output::Card(_) => {}
             Output::Event(event) => self.hear(scene, peer, event),
         }
     }

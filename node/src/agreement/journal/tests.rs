@@ -46,9 +46,32 @@ fn epoch(number: u64) -> Arc<Epoch> {
     Arc::new(Epoch::new(Hash([1; 32]), Hash([2; 32]), number, terms, members).unwrap())
 }
 
+/// The name of the epoch whose store is used.
+const EPOCH: Tag = 7;
+
+/// The journal of a peer whose key was just made, or has its journal.
+fn open(path: &Path) -> Result<Journal, JournalError> {
+    let unused = path.with_extension("unused");
+    if !path.exists() {
+        fs::write(&unused, "").unwrap();
+    }
+    Journal::open(path, &unused)
+}
+
+/// The records of the only store.
+fn load(journal: &mut Journal) -> Result<Vec<Vec<u8>>, JournalError> {
+    let (stored, _) = journal.load()?;
+    assert!(!stored.lost);
+    Ok(stored
+        .stores
+        .into_iter()
+        .next()
+        .map_or(Vec::new(), |store| store.records))
+}
+
 fn start(path: &Path, number: u64) -> Result<(Journal, Replica<Words>), JournalError> {
-    let mut journal = Journal::open(path)?;
-    let records = journal.load()?;
+    let mut journal = open(path)?;
+    let records = load(&mut journal)?;
     let (words, settings) = (Words::default(), Settings::default());
     let replica = Replica::new(
         epoch(number),
@@ -69,9 +92,9 @@ fn drive(journal: &mut Journal, replica: &mut Replica<Words>, input: Input) {
     replica.handle(Time::ZERO, input);
     while let Some(output) = replica.poll() {
         match output {
-            Output::Record(record) => journal.append(&record).unwrap(),
+            Output::Record(record) => journal.append(EPOCH, record).unwrap(),
             Output::Sync => journal.sync().unwrap(),
-            Output::Rewrite(records) => journal.rewrite(&records).unwrap(),
+            Output::Rewrite(records) => journal.rewrite(EPOCH, records).unwrap(),
             _ => {}
         }
     }
@@ -103,32 +126,90 @@ fn a_replica_comes_back_with_all_that_it_executed() {
 fn only_what_was_not_synced_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agreement.redb");
-    let mut journal = Journal::open(&path).unwrap();
-    assert_eq!(journal.load().unwrap(), Vec::<Vec<u8>>::new());
-    journal.append(b"one").unwrap();
-    journal.append(b"two").unwrap();
+    let mut journal = open(&path).unwrap();
+    assert_eq!(load(&mut journal).unwrap(), Vec::<Vec<u8>>::new());
+    journal.append(EPOCH, b"one".to_vec()).unwrap();
+    journal.append(EPOCH, b"two".to_vec()).unwrap();
     journal.sync().unwrap();
-    journal.append(b"three").unwrap();
+    journal.append(EPOCH, b"three".to_vec()).unwrap();
     drop(journal);
-    let mut journal = Journal::open(&path).unwrap();
-    assert_eq!(journal.load().unwrap(), [b"one", b"two"]);
-    journal.rewrite(&[b"four".to_vec()]).unwrap();
-    journal.append(b"five").unwrap();
+    let mut journal = open(&path).unwrap();
+    assert_eq!(load(&mut journal).unwrap(), [b"one", b"two"]);
+    journal.rewrite(EPOCH, vec![b"four".to_vec()]).unwrap();
+    journal.append(EPOCH, b"five".to_vec()).unwrap();
     journal.sync().unwrap();
     drop(journal);
-    let mut journal = Journal::open(&path).unwrap();
-    assert_eq!(journal.load().unwrap(), [b"four", b"five"]);
+    let mut journal = open(&path).unwrap();
+    assert_eq!(load(&mut journal).unwrap(), [b"four", b"five"]);
+}
+
+#[test]
+fn stores_of_epochs_come_and_go_with_what_led_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let mut journal = open(&path).unwrap();
+    journal.append(1, b"old".to_vec()).unwrap();
+    journal.link(b"end of 1".to_vec()).unwrap();
+    journal.begin(2, b"opening".to_vec()).unwrap();
+    journal.append(2, b"new".to_vec()).unwrap();
+    journal.sync().unwrap();
+    journal.append(2, b"newer".to_vec()).unwrap();
+    journal.forget(1).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let mut journal = open(&path).unwrap();
+    let (stored, _) = journal.load().unwrap();
+    assert_eq!(stored.links, [b"end of 1"]);
+    let stores: Vec<_> = stored
+        .stores
+        .into_iter()
+        .map(|store| (store.opening, store.records))
+        .collect();
+    assert_eq!(
+        stores,
+        [(
+            b"opening".to_vec(),
+            vec![b"new".to_vec(), b"newer".to_vec()]
+        )]
+    );
+    journal.link(b"end of 2".to_vec()).unwrap();
+    journal.append(2, b"newest".to_vec()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let (stored, _) = open(&path).unwrap().load().unwrap();
+    assert_eq!((stored.links.len(), stored.stores[0].records.len()), (2, 3));
+}
+
+#[test]
+fn a_journal_that_is_gone_is_missed_until_an_epoch_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let unused = folder.path().join("key.unused");
+    fs::write(&unused, "").unwrap();
+    let lost = || {
+        let (stored, nonce) = Journal::open(&path, &unused).unwrap().load().unwrap();
+        stored.lost.then_some(nonce)
+    };
+    assert_eq!(lost(), None);
+    assert!(!unused.exists());
+    assert_eq!(lost(), None);
+    fs::remove_file(&path).unwrap();
+    let nonce = lost();
+    assert!(nonce.is_some_and(|nonce| nonce != [0; 16]));
+    assert_eq!(lost(), nonce);
+    let mut journal = Journal::open(&path, &unused).unwrap();
+    journal.begin(3, b"opening".to_vec()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    assert_eq!(lost(), None);
 }
 
 #[test]
 fn a_journal_has_one_user() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agreement.redb");
-    let _first = Journal::open(&path).unwrap();
-    assert!(matches!(
-        Journal::open(&path),
-        Err(JournalError::InUse { .. })
-    ));
+    let _first = open(&path).unwrap();
+    assert!(matches!(open(&path), Err(JournalError::InUse { .. })));
 }
 
 #[test]
@@ -149,10 +230,10 @@ fn another_epochs_journal_is_refused_and_the_error_names_the_file() {
 fn damage_is_found_and_never_forgotten_votes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agreement.redb");
-    let mut journal = Journal::open(&path).unwrap();
+    let mut journal = open(&path).unwrap();
     let records: Vec<Vec<u8>> = (0..40).map(|number| vec![number; 300]).collect();
     for record in &records {
-        journal.append(record).unwrap();
+        journal.append(EPOCH, record.clone()).unwrap();
         journal.sync().unwrap();
     }
     drop(journal);
@@ -171,7 +252,7 @@ fn damage_is_found_and_never_forgotten_votes() {
     });
     for (what, bytes) in flipped.chain(cut).filter(|(_, bytes)| !bytes.is_empty()) {
         fs::write(&path, bytes).unwrap();
-        match Journal::open(&path).and_then(|mut journal| journal.load()) {
+        match open(&path).and_then(|mut journal| load(&mut journal)) {
             Ok(read) => assert_eq!(read, records, "{what}"),
             Err(JournalError::Damaged { .. }) => refused += 1,
             Err(error) => panic!("{what}: {error}"),

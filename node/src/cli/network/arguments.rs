@@ -58,6 +58,10 @@ pub(super) struct New {
     /// How much of a stream one segment holds, in milliseconds
     #[arg(long, default_value_t = 250, value_name = "MS")]
     pub segment_ms: u16,
+    /// How long an epoch of a cluster lasts at least, in milliseconds: what changes its members meanwhile comes with the
+    /// next
+    #[arg(long, default_value_t = 4_000, value_name = "MS")]
+    pub epoch_ms: u32,
     /// Let fewer than half of a cluster be faulty instead of fewer than a third, assuming that whatever an honest member
     /// says reaches the others, and their disks, within this many milliseconds. If it does not, clusters may contradict
     /// themselves: only for networks whose links nobody can hold up

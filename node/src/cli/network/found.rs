@@ -103,6 +103,7 @@ impl New {
             n: self.n.unwrap_or(usual.n),
             k: self.k.unwrap_or(usual.k),
             segment_ms: self.segment_ms,
+            epoch_ms: self.epoch_ms,
             total_bits_per_s: total.unwrap_or(usual.total_bits_per_s.max(sum)),
         }
     }

@@ -171,6 +171,10 @@ impl Drop for Swarm {
 }
 
 impl Transport for Swarm {
+    fn learn(&mut self, peer: PeerId, addresses: &[String]) {
+        self.command(Command::Learn(peer, addresses.to_vec()));
+    }
+
     fn connect(&mut self, peer: PeerId) {
         if self.links.contains_key(&peer) {
             return;

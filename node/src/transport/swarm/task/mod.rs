@@ -13,7 +13,7 @@ use super::{
     wire::Silence,
 };
 use crate::transport::{
-    TransportError,
+    TransportError, TransportKind,
     counters::add,
     link::{Gates, Inbox, Outbox},
     queue::Lane,
@@ -47,6 +47,7 @@ const REPORTS: usize = 64;
 
 /// What the driver asks of the task.
 pub enum Command {
+    Learn(PeerId, Vec<String>),
     Connect(PeerId, Arc<Outbox>, Gates),
     Release(PeerId),
     Punish(PeerId),
@@ -60,6 +61,7 @@ pub struct Task {
     control: Control,
     protocols: Protocols,
     addresses: BTreeMap<PeerId, Vec<Multiaddr>>,
+    prefer: TransportKind,
     neighbours: BTreeMap<PeerId, Neighbour>,
     inbox: Inbox,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -90,8 +92,7 @@ impl Task {
             for text in texts {
                 parsed.push(build::parse(text)?);
             }
-            parsed.sort_by_key(|address| kind(address) != config.prefer);
-            addresses.insert(peer, parsed);
+            addresses.insert(peer, preferred(parsed, config.prefer));
         }
         let listening = listen(&mut swarm, &config.listen).await?;
         let control = swarm.behaviour().streams.new_control();
@@ -112,6 +113,7 @@ impl Task {
             control,
             protocols: config.protocols,
             addresses,
+            prefer: config.prefer,
             neighbours: BTreeMap::new(),
             inbox,
             commands,
@@ -140,6 +142,7 @@ impl Task {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.swarm_event(event).await,
                 command = self.commands.recv() => match command {
+                    Some(Command::Learn(peer, addresses)) => self.learn(peer, &addresses),
                     Some(Command::Connect(peer, outbox, gates)) => self.connect(peer, outbox, gates),
                     Some(Command::Release(peer)) => self.release(peer),
                     Some(Command::Punish(peer)) => self.punish(peer).await,
@@ -156,6 +159,16 @@ impl Task {
                 () = alarm => self.attempt(),
             }
         }
+    }
+
+    /// A peer can be reached at these addresses; those that are none are left out.
+    fn learn(&mut self, peer: PeerId, addresses: &[String]) {
+        let parsed = addresses.iter().filter_map(|text| build::parse(text).ok());
+        let addresses = preferred(parsed.collect(), self.prefer);
+        if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+            neighbour.addresses.clone_from(&addresses);
+        }
+        self.addresses.insert(peer, addresses);
     }
 
     fn connect(&mut self, peer: PeerId, outbox: Arc<Outbox>, gates: Gates) {
@@ -240,4 +253,10 @@ impl Task {
             let _ = timeout(Duration::from_millis(10), self.swarm.select_next_some()).await;
         }
     }
+}
+
+/// Addresses, those of the preferred protocol first.
+fn preferred(mut addresses: Vec<Multiaddr>, prefer: TransportKind) -> Vec<Multiaddr> {
+    addresses.sort_by_key(|address| kind(address) != prefer);
+    addresses
 }

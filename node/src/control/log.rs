@@ -1,0 +1,192 @@
+//! A cluster's log, for people and programs.
+
+use hamlet_overlay::{
+    agreement::entry::{Act, Entry, Wish},
+    identity::PeerId,
+};
+use serde::{Deserialize, Serialize};
+
+/// An entry of a cluster's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// Its place among all entries since the founding, from 0.
+    pub number: u64,
+    /// The height at which it was decided.
+    pub height: u64,
+    /// What was decided.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What was decided; keys of peers are in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum What {
+    /// A member's operator wrote a note.
+    Note {
+        /// The member.
+        by: String,
+        /// What it says.
+        text: String,
+        /// When it was written, by its writer's clock, in milliseconds since 1970.
+        written_unix_ms: u64,
+    },
+    /// A member's operator wants a peer added.
+    Add {
+        /// The member.
+        by: String,
+        /// The peer.
+        peer: String,
+        /// How many members want it now.
+        supporters: u8,
+        /// How many have to; then it is done with the next epoch.
+        needed: u8,
+    },
+    /// A member's operator wants a member removed.
+    Remove {
+        /// The member whose operator wants it.
+        by: String,
+        /// The one to be removed.
+        peer: String,
+        /// How many members want it now.
+        supporters: u8,
+        /// How many have to; then it is done with the next epoch.
+        needed: u8,
+    },
+    /// An epoch began.
+    Epoch {
+        /// Its number.
+        epoch: u64,
+        /// Who is new.
+        joined: Vec<String>,
+        /// Who is not a member any more.
+        left: Vec<String>,
+    },
+    /// A neighbouring cluster is in another epoch.
+    Neighbour {
+        /// The cluster's number.
+        cluster: u64,
+        /// The epoch's number.
+        epoch: u64,
+    },
+    /// A member lost what it had stored; it takes part again from the next epoch on.
+    Lost {
+        /// The member.
+        by: String,
+    },
+}
+
+impl From<&Entry> for LogEntry {
+    fn from(entry: &Entry) -> LogEntry {
+        let keys = |peers: &[PeerId]| peers.iter().map(PeerId::to_string).collect();
+        let what = match &entry.act {
+            Act::Note {
+                by,
+                text,
+                written_unix_ms,
+            } => What::Note {
+                by: by.to_string(),
+                text: text.clone(),
+                written_unix_ms: *written_unix_ms,
+            },
+            &Act::Wanted {
+                by,
+                wish: Wish::Add(peer),
+                supporters,
+                needed,
+            } => What::Add {
+                by: by.to_string(),
+                peer: peer.to_string(),
+                supporters,
+                needed,
+            },
+            &Act::Wanted {
+                by,
+                wish: Wish::Remove(peer),
+                supporters,
+                needed,
+            } => What::Remove {
+                by: by.to_string(),
+                peer: peer.to_string(),
+                supporters,
+                needed,
+            },
+            Act::Began {
+                epoch,
+                joined,
+                left,
+            } => What::Epoch {
+                epoch: *epoch,
+                joined: keys(joined),
+                left: keys(left),
+            },
+            &Act::Neighbour { cluster, epoch } => What::Neighbour { cluster, epoch },
+            Act::Lost { by } => What::Lost { by: by.to_string() },
+        };
+        LogEntry {
+            number: entry.number,
+            height: entry.height,
+            what,
+        }
+    }
+}
+
+impl LogEntry {
+    /// The entry as a line of text.
+    pub fn line(&self) -> String {
+        format!("{:>6}  {}\n", self.number, self.what.words())
+    }
+}
+
+impl What {
+    /// What was decided, in words. Keys are shortened.
+    fn words(&self) -> String {
+        let short = |key: &String| key.get(..8).unwrap_or(key).to_owned();
+        let list = |keys: &[String]| keys.iter().map(short).collect::<Vec<_>>().join(", ");
+        let wanted = |by, verb, peer, supporters: u8, needed: u8| {
+            let (by, peer) = (short(by), short(peer));
+            match supporters < needed {
+                true => format!("{by}  wants to {verb} {peer} ({supporters} of {needed} do)"),
+                false => format!("{by}  wants to {verb} {peer}: done with the next epoch"),
+            }
+        };
+        match self {
+            What::Note { by, text, .. } => format!("{}  {text}", short(by)),
+            What::Add {
+                by,
+                peer,
+                supporters,
+                needed,
+            } => wanted(by, "add", peer, *supporters, *needed),
+            What::Remove {
+                by,
+                peer,
+                supporters,
+                needed,
+            } => wanted(by, "remove", peer, *supporters, *needed),
+            What::Epoch {
+                epoch,
+                joined,
+                left,
+            } => {
+                let mut text = format!("epoch {epoch} begins");
+                if !joined.is_empty() {
+                    text.push_str(&format!(", with {}", list(joined)));
+                }
+                if !left.is_empty() {
+                    text.push_str(&format!(", without {}", list(left)));
+                }
+                text
+            }
+            What::Neighbour { cluster, epoch } => {
+                format!("cluster {cluster} next to this one is in epoch {epoch}")
+            }
+            What::Lost { by } => {
+                format!(
+                    "{} lost what it had stored, and takes part again from the next epoch on",
+                    short(by)
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What members may have ordered in their cluster's log.
+
+use super::card::Card;
+use crate::{
+    digest::Claim,
+    hash::{Domain, Hash},
+    identity::{PeerId, Signature, Signer, Statement, Verifier},
+    wire,
+};
+use hamlet_consensus::succession::Handover;
+use serde::{Deserialize, Serialize};
+
+/// The longest text of a note, in bytes.
+pub const MAX_NOTE_BYTES: usize = 1024;
+/// The most addresses on a card.
+pub const MAX_ADDRESSES: usize = 4;
+/// The most streams whose newest segment a member names when it wants an epoch to end.
+pub const MAX_HEADS: usize = 16;
+
+const DOMAIN: &str = "hamlet v1 order";
+
+/// A command of a cluster's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// A member says something.
+    Said(Box<Said>),
+    /// A neighbouring cluster is in its next epoch, which proves itself.
+    Neighbour(Box<Progress>),
+}
+
+/// What a member says, signed by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The member.
+    pub by: PeerId,
+    /// The epoch in which it says so. Later epochs but the next do not listen to it, so it cannot be said again.
+    pub epoch: u64,
+    /// What it says.
+    pub saying: Saying,
+    signature: Signature,
+}
+
+/// What members say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Saying {
+    /// A note of an operator, for all members to read.
+    Note {
+        /// What it says.
+        text: String,
+        /// When it was written by the writer's wall clock, in milliseconds since 1970; to be read, not relied on.
+        written_unix_ms: u64,
+    },
+    /// The member's operator wants this.
+    Wants(Motion),
+    /// The epoch has lasted long enough, and there is a reason to end it.
+    Turn {
+        /// The newest segments that the member has heard of, as their sources signed them; one for each stream.
+        heads: Vec<Claim>,
+    },
+    /// The member lost what it had stored. It takes part again in an epoch that begins after this.
+    Lost {
+        /// Chosen at random after the loss.
+        nonce: Nonce,
+    },
+}
+
+/// A number that is chosen at random once.
+pub type Nonce = [u8; 16];
+
+/// A change of the members that operators want.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Motion {
+    /// Add the peer of this card.
+    Add(Card),
+    /// Remove this member.
+    Remove(PeerId),
+}
+
+impl Motion {
+    /// The peer that it is about.
+    pub fn peer(&self) -> PeerId {
+        match self {
+            Motion::Add(card) => card.peer,
+            Motion::Remove(peer) => *peer,
+        }
+    }
+}
+
+/// A neighbouring cluster is in its next epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The cluster's number.
+    pub cluster: u64,
+    /// How the epoch ended that was known of it.
+    pub handover: Handover,
+    /// The cards of members that are new and no founders.
+    pub cards: Vec<Card>,
+}
+
+impl Order {
+    /// A name for the order: what it consists of, hashed.
+    pub fn id(&self) -> Hash {
+        Domain::Order.hash(&[&wire::encode(self)])
+    }
+}
+
+impl Said {
+    /// Signs what a member of a cluster says.
+    pub fn sign(
+        network: Hash,
+        signer: &dyn Signer,
+        cluster: u64,
+        epoch: u64,
+        saying: Saying,
+    ) -> Said {
+        let by = signer.id();
+        let text = text(cluster, by, epoch, &saying);
+        Said {
+            signature: signer.sign(statement(network, &text)),
+            by,
+            epoch,
+            saying,
+        }
+    }
+
+    /// Whether its member said it in this cluster.
+    pub fn is_signed(&self, network: Hash, cluster: u64, verifier: &dyn Verifier) -> bool {
+        let text = text(cluster, self.by, self.epoch, &self.saying);
+        verifier.verify(self.by, statement(network, &text), &self.signature)
+    }
+}
+
+fn text(cluster: u64, by: PeerId, epoch: u64, saying: &Saying) -> Vec<u8> {
+    wire::encode(&(cluster, by, epoch, saying))
+}
+
+fn statement(network: Hash, text: &[u8]) -> Statement<'_> {
+    Statement {
+        domain: DOMAIN,
+        network,
+        text,
+    }
+}

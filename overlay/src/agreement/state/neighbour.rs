@@ -1,0 +1,103 @@
+//! A5: the clusters next to this one, as far as its members agree on them.
+
+use super::{ClusterState, Context, Ground, founding_charter};
+use crate::{
+    agreement::{
+        card::Card,
+        entry::{Act, Answer, Void},
+        order::Progress,
+    },
+    hash::Hash,
+    identity::PeerId,
+    view::Cluster,
+};
+use hamlet_consensus::{
+    Epoch,
+    epoch::{Charter, Height, Origin},
+    succession::Handover,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A cluster next to the own one, in the newest epoch that is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    cluster: u64,
+    charter: Charter,
+    origin: Origin,
+    cards: BTreeMap<PeerId, Card>,
+}
+
+impl Neighbour {
+    pub(super) fn founding(ground: &Ground, cluster: &Cluster) -> Neighbour {
+        Neighbour {
+            cluster: cluster.id,
+            charter: founding_charter(ground.network, &ground.parameters, cluster),
+            origin: Origin::default(),
+            cards: BTreeMap::new(),
+        }
+    }
+
+    /// The cluster's number.
+    pub fn cluster(&self) -> u64 {
+        self.cluster
+    }
+
+    /// Its membership.
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// Its epoch in the engine.
+    pub fn epoch(&self, network: Hash) -> Option<Epoch> {
+        self.charter.clone().found(network, self.origin).ok()
+    }
+
+    /// The cards of its members that are no founders.
+    pub fn cards(&self) -> impl Iterator<Item = &Card> {
+        self.cards.values()
+    }
+
+    /// The epoch that follows by this handover, whose signatures are not looked at.
+    pub fn next(&self, network: Hash, handover: &Handover) -> Option<Epoch> {
+        let epochs = handover.epochs(&self.epoch(network)?)?;
+        let next = epochs.into_iter().next()?;
+        Context::of(next.charter())?;
+        Some((*next).clone())
+    }
+}
+
+impl ClusterState {
+    /// A neighbouring cluster is in its next epoch.
+    pub(super) fn follow(&mut self, height: Height, progress: &Progress) -> Result<Answer, Void> {
+        let (network, verifier) = (self.ground.network, &*self.ground.verifier);
+        let mut neighbours = self.shared.neighbours.iter_mut();
+        let neighbour = neighbours.find(|neighbour| neighbour.cluster == progress.cluster);
+        let neighbour = neighbour.ok_or(Void::Unproved)?;
+        let ended = neighbour.epoch(network).ok_or(Void::Unproved)?;
+        let next = neighbour
+            .next(network, &progress.handover)
+            .ok_or(Void::Already)?;
+        if progress.handover.verify(&ended, verifier).is_none() {
+            return Err(Void::Unproved);
+        }
+        neighbour.charter = next.charter().clone();
+        neighbour.origin = next.origin();
+        let is_new = |card: &&Card| {
+            next.position(card.peer).is_some() && ended.position(card.peer).is_none()
+        };
+        for card in progress.cards.iter().filter(is_new) {
+            if card.is_valid(network, verifier) {
+                neighbour.cards.insert(card.peer, card.clone());
+            }
+        }
+        neighbour
+            .cards
+            .retain(|peer, _| next.position(*peer).is_some());
+        let act = Act::Neighbour {
+            cluster: progress.cluster,
+            epoch: next.number(),
+        };
+        Ok(self.enter(height, act))
+    }
+}

@@ -1,0 +1,366 @@
+//! A small world of whole peers that agree: real keys, links with delays, a disk for each, and a stream.
+
+#![allow(dead_code)]
+
+use bytes::Bytes;
+use hamlet_consensus::{
+    Settings,
+    succession::{Store, Stored, Tag},
+};
+use hamlet_overlay::{
+    agreement::{
+        Agreed, Start, Step,
+        card::Card,
+        entry::{Act, Entry},
+        order::{Motion, Nonce, Saying},
+    },
+    genesis::{Founder, Genesis, Network, Parameters, Publisher},
+    hash::Hash,
+    identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
+    io::{Cut, Event, Input, Output},
+    peer::{Peer, Setup},
+    time::{Duration, Time},
+    view::{SegmentNumber, View},
+    wire::Frame,
+    work::Compute,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What a peer has on disk. What it lost, and the number that it chose then.
+#[derive(Clone, Default)]
+pub struct Disk {
+    links: Vec<Vec<u8>>,
+    stores: BTreeMap<Tag, Store>,
+    lost: Option<Nonce>,
+}
+
+enum Happening {
+    Frame(PeerId, PeerId, Frame),
+    Wake(PeerId),
+    Publish,
+}
+
+/// The world.
+pub struct Town {
+    pub now: Time,
+    pub network: Arc<Network>,
+    secrets: BTreeMap<PeerId, [u8; 32]>,
+    /// Where newcomers wait to be taken in.
+    waits_at: BTreeMap<PeerId, u64>,
+    pub peers: BTreeMap<PeerId, Peer>,
+    pub disks: BTreeMap<PeerId, Disk>,
+    pub agreed: BTreeMap<PeerId, Vec<Agreed>>,
+    /// The segments that each peer played.
+    pub played: BTreeMap<PeerId, Vec<SegmentNumber>>,
+    wants: BTreeSet<(PeerId, PeerId)>,
+    queue: BTreeMap<(Time, u64), Happening>,
+    entered: u64,
+    /// Frames between these are lost.
+    pub cut: BTreeSet<(PeerId, PeerId)>,
+    publishing: bool,
+}
+
+impl Town {
+    /// `clusters` clusters of `size` founders; the first founder publishes.
+    pub fn new(clusters: u8, size: u8, change: impl FnOnce(&mut Parameters)) -> Town {
+        let numbers = 1..=clusters * size;
+        let secrets: BTreeMap<PeerId, [u8; 32]> = numbers
+            .map(|number| (Ed25519Signer::from_secret(&[number; 32]).id(), [number; 32]))
+            .collect();
+        let founders = secrets.keys().map(|&id| Founder {
+            id,
+            addresses: Vec::new(),
+        });
+        let mut parameters = Parameters {
+            g_min: size,
+            g_max: size,
+            ..Parameters::for_peers(usize::from(size) * 4)
+        };
+        change(&mut parameters);
+        let stream = *secrets.keys().next().unwrap();
+        let genesis = Genesis {
+            name: "test".into(),
+            parameters,
+            seed: Hash([5; 32]),
+            founders: founders.collect(),
+            publishers: vec![Publisher {
+                stream,
+                max_bits_per_s: 2_000_000,
+            }],
+        };
+        let mut town = Town {
+            now: Time::ZERO,
+            network: Arc::new(genesis.found().unwrap()),
+            secrets,
+            waits_at: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            agreed: BTreeMap::new(),
+            played: BTreeMap::new(),
+            wants: BTreeSet::new(),
+            queue: BTreeMap::new(),
+            entered: 0,
+            cut: BTreeSet::new(),
+            publishing: false,
+        };
+        for id in town.founders() {
+            town.start(id);
+        }
+        town
+    }
+
+    pub fn founders(&self) -> Vec<PeerId> {
+        let founders = self.network.genesis().founders.iter();
+        founders.map(|founder| founder.id).collect()
+    }
+
+    /// The founders of a cluster.
+    pub fn cluster(&self, number: usize) -> Vec<PeerId> {
+        self.network.clusters()[number].members().to_vec()
+    }
+
+    /// A peer that is no founder and waits to be taken into this cluster.
+    pub fn newcomer(&mut self, number: u8, cluster: u64) -> PeerId {
+        let id = Ed25519Signer::from_secret(&[number; 32]).id();
+        self.secrets.insert(id, [number; 32]);
+        self.waits_at.insert(id, cluster);
+        self.start(id);
+        id
+    }
+
+    pub fn card(&self, id: PeerId) -> Card {
+        let signer = Ed25519Signer::from_secret(&self.secrets[&id]);
+        Card::sign(self.network.id(), &signer, vec!["somewhere".into()], 7)
+    }
+
+    /// Starts a peer with what is on its disk.
+    pub fn start(&mut self, id: PeerId) {
+        let view = match self.waits_at.get(&id) {
+            Some(&cluster) => View::outside(&self.network, cluster),
+            None => View::founding(&self.network, id),
+        };
+        let setup = Setup {
+            view: view.unwrap(),
+            signer: Box::new(Ed25519Signer::from_secret(&self.secrets[&id])),
+            verifier: Arc::new(Ed25519Verifier),
+            work: Arc::new(Compute),
+            publish_from: 0,
+        };
+        let mut peer = Peer::new(self.now, setup);
+        let disk = self.disks.entry(id).or_default();
+        let start = Start {
+            settings: Settings::default(),
+            stored: Stored {
+                links: disk.links.clone(),
+                stores: disk.stores.values().cloned().collect(),
+                lost: disk.lost.is_some(),
+            },
+            nonce: disk.lost.unwrap_or_default(),
+        };
+        peer.agree(&start).unwrap();
+        self.peers.insert(id, peer);
+        self.drain(id);
+        self.enter(self.now, Happening::Wake(id));
+        for other in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.connect(id, other);
+        }
+    }
+
+    /// Kills a peer; its disk stays.
+    pub fn kill(&mut self, id: PeerId) {
+        self.peers.remove(&id);
+        self.wants.retain(|(from, _)| *from != id);
+        for other in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.input(other, Input::Disconnected(id));
+        }
+    }
+
+    /// Takes a killed peer's disk away.
+    pub fn lose_disk(&mut self, id: PeerId) {
+        let mut nonce = [3; 16];
+        nonce[..8].copy_from_slice(&self.entered.to_le_bytes());
+        let lost = Disk {
+            lost: Some(nonce),
+            ..Disk::default()
+        };
+        self.disks.insert(id, lost);
+    }
+
+    fn enter(&mut self, at: Time, happening: Happening) {
+        self.entered += 1;
+        self.queue.insert((at, self.entered), happening);
+    }
+
+    /// Connects two peers, if both are there and want it.
+    fn connect(&mut self, a: PeerId, b: PeerId) {
+        let both = self.wants.contains(&(a, b)) && self.wants.contains(&(b, a));
+        if a != b && both && self.peers.contains_key(&a) && self.peers.contains_key(&b) {
+            self.input(a, Input::Connected(b));
+            self.input(b, Input::Connected(a));
+        }
+    }
+
+    pub fn input(&mut self, id: PeerId, input: Input) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.handle(self.now, input);
+            self.drain(id);
+        }
+    }
+
+    fn drain(&mut self, id: PeerId) {
+        let mut checks = Vec::new();
+        let mut connect = Vec::new();
+        let mut released = Vec::new();
+        while let Some(output) = self.peers.get_mut(&id).and_then(Peer::poll) {
+            match output {
+                Output::Agreement(Step::Check(name, check)) => checks.push((name, check)),
+                Output::Agreement(Step::Send { to, frame, .. })
+                | Output::Send { to, frame, .. } => {
+                    self.post(id, &to, &frame);
+                }
+                Output::Agreement(step) => self.disks.entry(id).or_default().carry_out(step),
+                Output::Event(Event::Agreed(agreed)) => {
+                    self.agreed.entry(id).or_default().push(agreed);
+                }
+                Output::Connect(other) => {
+                    self.wants.insert((id, other));
+                    connect.push(other);
+                }
+                Output::Release(other) => {
+                    self.wants.remove(&(id, other));
+                    released.push(other);
+                }
+                Output::WakeAt(at) if at < Time::NEVER => {
+                    self.enter(at.max(self.now), Happening::Wake(id));
+                }
+                Output::Deliver(segment) => {
+                    self.played.entry(id).or_default().push(segment.number);
+                }
+                Output::WakeAt(_) | Output::Card(_) | Output::Event(_) => {}
+            }
+        }
+        for other in connect {
+            self.connect(id, other);
+        }
+        for other in released {
+            self.input(other, Input::Disconnected(id));
+        }
+        for (name, check) in checks {
+            self.input(id, Input::Checked(name, check.run(&Ed25519Verifier)));
+        }
+    }
+
+    fn post(&mut self, from: PeerId, to: &[PeerId], frame: &Frame) {
+        let joined: Bytes = [&frame.head[..], &frame.body[..]].concat().into();
+        for &to in to {
+            let linked = self.wants.contains(&(from, to)) && self.wants.contains(&(to, from));
+            if linked && !self.cut.contains(&(from, to)) {
+                let delay = 5 + u64::from(from.0[0] ^ to.0[0]) % 30;
+                let at = self.now + Duration::from_millis(delay);
+                self.enter(
+                    at,
+                    Happening::Frame(from, to, Frame::received(joined.clone())),
+                );
+            }
+        }
+    }
+
+    /// Publishes a segment four times a second from now on.
+    pub fn publish(&mut self) {
+        self.publishing = true;
+        self.enter(self.now, Happening::Publish);
+    }
+
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(entry) = self
+            .queue
+            .first_entry()
+            .filter(|entry| entry.key().0 <= end)
+        {
+            let ((at, _), happening) = entry.remove_entry();
+            self.now = at;
+            match happening {
+                Happening::Frame(from, to, frame) => self.input(to, Input::Frame { from, frame }),
+                Happening::Wake(id) => self.input(id, Input::Wake),
+                Happening::Publish if self.publishing => {
+                    let source = self.network.genesis().publishers[0].stream;
+                    let number = (at.since(Time::ZERO).as_millis() / 250) as u8;
+                    let cut = Cut {
+                        payload: vec![number; 20_000].into(),
+                        random_access: true,
+                        cut_unix_ms: 0,
+                    };
+                    self.input(source, Input::Publish(cut));
+                    self.enter(at + Duration::from_millis(250), Happening::Publish);
+                }
+                Happening::Publish => {}
+            }
+        }
+        self.now = end;
+    }
+
+    /// A peer says something to its cluster.
+    pub fn say(&mut self, id: PeerId, saying: Saying) {
+        let order = self.peers[&id].say(saying).unwrap();
+        self.input(id, Input::Propose(order));
+    }
+
+    pub fn note(&mut self, id: PeerId, text: &str) {
+        let saying = Saying::Note {
+            text: text.into(),
+            written_unix_ms: 7,
+        };
+        self.say(id, saying);
+    }
+
+    /// These members' operators want a motion.
+    pub fn want(&mut self, members: &[PeerId], motion: &Motion) {
+        for &member in members {
+            self.say(member, Saying::Wants(motion.clone()));
+        }
+    }
+
+    /// The log as a member knows it.
+    pub fn log(&self, id: PeerId) -> Vec<Entry> {
+        let state = self.peers[&id].state();
+        state.map_or(Vec::new(), |state| state.entries().cloned().collect())
+    }
+
+    /// The notes in the log as a member knows it.
+    pub fn notes(&self, id: PeerId) -> Vec<String> {
+        let notes = self
+            .log(id)
+            .into_iter()
+            .filter_map(|entry| match entry.act {
+                Act::Note { text, .. } => Some(text),
+                _ => None,
+            });
+        notes.collect()
+    }
+}
+
+impl Disk {
+    fn carry_out(&mut self, step: Step) {
+        match step {
+            Step::Link(link) => self.links.push(link),
+            Step::Open(name, opening) => {
+                self.lost = None;
+                let store = Store {
+                    opening,
+                    records: Vec::new(),
+                };
+                self.stores.insert(name, store);
+            }
+            Step::Record(name, record) => self.stores.entry(name).or_default().records.push(record),
+            Step::Rewrite(name, records) => self.stores.entry(name).or_default().records = records,
+            Step::Drop(name) => {
+                self.stores.remove(&name);
+            }
+            Step::Sync(_) | Step::Send { .. } | Step::Check(..) => {}
+        }
+    }
+}
