@@ -2,6 +2,7 @@
 
 mod consensus;
 mod explore;
+mod members;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod succession;
@@ -21,6 +22,7 @@ pub struct Arguments {
 enum Part {
     Consensus(consensus::Arguments),
     Succession(succession::Arguments),
+    Members(members::Arguments),
     Twins(twins::Arguments),
 }
 
@@ -29,6 +31,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     match arguments.part {
         Part::Consensus(arguments) => consensus::run(arguments),
         Part::Succession(arguments) => succession::run(arguments),
+        Part::Members(arguments) => members::run(arguments),
         Part::Twins(arguments) => twins::run(arguments),
     }
 }

@@ -12,6 +12,7 @@ mod dice;
 mod disk;
 mod keys;
 mod ledger;
+pub mod members;
 mod network;
 pub mod oracle;
 mod plan;

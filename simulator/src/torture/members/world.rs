@@ -1,0 +1,455 @@
+//! One run.
+
+use super::{
+    disk::Shelf,
+    oracle::Oracle,
+    plan::{Fate, Plan, Wish},
+};
+use crate::{
+    agenda::Agenda,
+    torture::{Outcome, Violation, dice::Dice},
+};
+use bytes::Bytes;
+use hamlet_consensus::Settings;
+use hamlet_overlay::{
+    agreement::{
+        Part, Start, Step,
+        card::Card,
+        order::{Motion, Saying},
+    },
+    genesis::{Founder, Genesis, Network, Parameters, Publisher},
+    hash::Hash,
+    identity::{PeerId, SimulatedAuthority},
+    io::{Cut, Event, Input, Output},
+    peer::{Peer, Setup},
+    time::Time,
+    view::View,
+    wire::Frame,
+    work::Compute,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// How long after stabilisation everybody has to come to the same, in milliseconds.
+const PATIENCE: u64 = 60_000;
+/// How many peers wait to be added, at most.
+const WAITING: usize = 24;
+const SEGMENT_MS: u64 = 250;
+const SEGMENT_BYTES: usize = 4_000;
+
+enum Happening {
+    Frame(PeerId, PeerId, Frame),
+    Wake(PeerId),
+    Publish,
+    Wish(usize),
+    Crash(usize),
+    Restart(PeerId),
+    Stable,
+}
+
+struct World {
+    plan: Plan,
+    network: Arc<Network>,
+    authority: SimulatedAuthority,
+    /// All peers, founders in the order of their clusters, and where those that are none wait.
+    ids: Vec<PeerId>,
+    waits_at: BTreeMap<PeerId, u64>,
+    silent: BTreeSet<PeerId>,
+    peers: BTreeMap<PeerId, Peer>,
+    shelves: BTreeMap<PeerId, Shelf>,
+    wants: BTreeSet<(PeerId, PeerId)>,
+    agenda: Agenda<Happening>,
+    dice: Dice,
+    now: u64,
+    well: bool,
+    oracle: Oracle,
+    events: u64,
+    messages: u64,
+}
+
+/// Carries out a plan.
+pub fn run(plan: &Plan) -> Outcome {
+    let mut world = World::new(plan.clone());
+    world.live();
+    if world.oracle.broken.is_none() {
+        world.settle();
+    }
+    Outcome {
+        violation: world.oracle.broken,
+        commands: world.oracle.commands,
+        events: world.events,
+        messages: world.messages,
+        micros: world.now,
+    }
+}
+
+fn id(number: usize) -> PeerId {
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&(number as u64 + 1).to_be_bytes());
+    PeerId(id)
+}
+
+impl World {
+    fn new(plan: Plan) -> World {
+        let founders = usize::from(plan.clusters) * usize::from(plan.size);
+        let authority = SimulatedAuthority::new([plan.seed as u8; 32]);
+        let genesis = Genesis {
+            name: "torture".into(),
+            parameters: Parameters {
+                g_min: plan.size,
+                g_max: plan.size,
+                n: 16,
+                k: 4,
+                h: 2,
+                epoch_ms: plan.epoch_ms,
+                fault_model: plan.model,
+                ..Parameters::for_peers(founders)
+            },
+            seed: Hash([plan.seed as u8; 32]),
+            founders: (0..founders)
+                .map(|number| Founder {
+                    id: id(number),
+                    addresses: Vec::new(),
+                })
+                .collect(),
+            publishers: vec![Publisher {
+                stream: id(0),
+                max_bits_per_s: 1_000_000,
+            }],
+        };
+        // The parameters above suit each other.
+        let network = match genesis.found() {
+            Ok(network) => Arc::new(network),
+            Err(error) => unreachable!("{error}"),
+        };
+        let clusters = network.clusters().iter();
+        let ids: Vec<PeerId> = clusters
+            .flat_map(|cluster| cluster.members().to_vec())
+            .collect();
+        let silent = network.clusters().iter().flat_map(|cluster| {
+            let members = cluster.members().iter().filter(|member| **member != id(0));
+            members
+                .copied()
+                .take(plan.silent.into())
+                .collect::<Vec<_>>()
+        });
+        let mut world = World {
+            silent: silent.collect(),
+            dice: Dice::new(plan.seed, 1),
+            network,
+            authority,
+            ids,
+            waits_at: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            shelves: BTreeMap::new(),
+            wants: BTreeSet::new(),
+            agenda: Agenda::default(),
+            now: 0,
+            well: false,
+            oracle: Oracle::default(),
+            events: 0,
+            messages: 0,
+            plan,
+        };
+        for founder in world.ids.clone() {
+            world.start(founder);
+        }
+        world.agenda.enter(1_000_000, Happening::Publish);
+        for number in 0..world.plan.wishes.len() {
+            world
+                .agenda
+                .enter(world.plan.wishes[number].0 * 1000, Happening::Wish(number));
+        }
+        for number in 0..world.plan.crashes.len() {
+            world.agenda.enter(
+                world.plan.crashes[number].0 * 1000,
+                Happening::Crash(number),
+            );
+        }
+        world
+            .agenda
+            .enter(world.plan.stable_at * 1000, Happening::Stable);
+        world
+    }
+
+    fn time(&self) -> Time {
+        Time::from_micros(self.now)
+    }
+
+    fn start(&mut self, peer: PeerId) {
+        if self.silent.contains(&peer) || self.peers.contains_key(&peer) {
+            return;
+        }
+        let view = match self.waits_at.get(&peer) {
+            Some(&cluster) => View::outside(&self.network, cluster),
+            None => View::founding(&self.network, peer),
+        };
+        let Some(view) = view else { return };
+        let setup = Setup {
+            view,
+            signer: Box::new(self.authority.signer(peer)),
+            verifier: Arc::new(self.authority.clone()),
+            work: Arc::new(Compute),
+            // A source that crashed goes on above all that it may have used.
+            publish_from: self.now / 1000,
+        };
+        let mut state = Peer::new(self.time(), setup);
+        let (stored, nonce) = self.shelves.entry(peer).or_default().load();
+        let start = Start {
+            settings: Settings::default(),
+            stored,
+            nonce,
+        };
+        if let Err(error) = state.agree(&start) {
+            self.oracle
+                .blame(Violation::Recovery(format!("{peer:?}: {error}")));
+            return;
+        }
+        self.peers.insert(peer, state);
+        self.oracle.restarted(peer);
+        self.input(peer, Input::Subscribe(0));
+        for other in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.connect(peer, other);
+        }
+    }
+
+    fn connect(&mut self, a: PeerId, b: PeerId) {
+        let both = self.wants.contains(&(a, b)) && self.wants.contains(&(b, a));
+        if a != b && both && self.peers.contains_key(&a) && self.peers.contains_key(&b) {
+            self.input(a, Input::Connected(b));
+            self.input(b, Input::Connected(a));
+        }
+    }
+
+    fn live(&mut self) {
+        let end = (self.plan.stable_at + PATIENCE) * 1000;
+        while let Some((at, happening)) = self.agenda.take() {
+            if at > end || self.oracle.broken.is_some() {
+                break;
+            }
+            self.now = at;
+            self.events += 1;
+            match happening {
+                Happening::Frame(from, to, frame) => self.input(to, Input::Frame { from, frame }),
+                Happening::Wake(peer) => self.input(peer, Input::Wake),
+                Happening::Publish => {
+                    let cut = Cut {
+                        payload: vec![(at >> 18) as u8; SEGMENT_BYTES].into(),
+                        random_access: true,
+                        cut_unix_ms: 0,
+                    };
+                    self.input(id(0), Input::Publish(cut));
+                    self.agenda
+                        .enter(at + SEGMENT_MS * 1000, Happening::Publish);
+                }
+                Happening::Wish(number) => self.wish(number),
+                Happening::Crash(number) => self.crash(number),
+                Happening::Restart(peer) => self.start(peer),
+                Happening::Stable => {
+                    self.well = true;
+                    for peer in self.ids.clone() {
+                        self.start(peer);
+                    }
+                }
+            }
+        }
+    }
+
+    fn crash(&mut self, number: usize) {
+        let (_, who, away, fate) = self.plan.crashes[number];
+        let peer = self.ids[usize::from(who)];
+        // A source whose disk is lost does not know which segments it signed; that is another story.
+        let fate = if peer == id(0) { Fate::Torn } else { fate };
+        if self.peers.remove(&peer).is_none() {
+            return;
+        }
+        self.wants.retain(|(from, _)| *from != peer);
+        if let Some(shelf) = self.shelves.get_mut(&peer) {
+            shelf.crash(fate, &mut self.dice);
+        }
+        for other in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.input(other, Input::Disconnected(peer));
+        }
+        self.agenda
+            .enter(self.now + away * 1000, Happening::Restart(peer));
+    }
+
+    /// The operators of all members of a cluster want something.
+    fn wish(&mut self, number: usize) {
+        let (_, cluster, wish) = self.plan.wishes[number];
+        let members = self.members(cluster.into());
+        let honest = members.iter().filter(|peer| !self.silent.contains(peer));
+        let honest: Vec<PeerId> = honest.copied().collect();
+        let mut motions = Vec::new();
+        // Whoever leaves must leave enough that are not silent.
+        let spare = honest.len() > 3 * usize::from(self.plan.silent) + 3;
+        if wish != Wish::Add && spare {
+            let others: Vec<PeerId> = honest
+                .iter()
+                .copied()
+                .filter(|peer| *peer != id(0))
+                .collect();
+            motions.extend(self.dice.pick(&others).map(Motion::Remove));
+        }
+        if wish != Wish::Remove && self.waits_at.len() < WAITING && members.len() < 12 {
+            let newcomer = id(1_000 + self.waits_at.len());
+            self.waits_at.insert(newcomer, cluster.into());
+            self.ids.push(newcomer);
+            self.start(newcomer);
+            let signer = self.authority.signer(newcomer);
+            let card = Card::sign(self.network.id(), &signer, vec!["somewhere".into()], 1);
+            motions.push(Motion::Add(card));
+        }
+        for peer in honest {
+            for motion in &motions {
+                let saying = Saying::Wants(motion.clone());
+                if let Some(order) = self.peers.get(&peer).and_then(|peer| peer.say(saying)) {
+                    self.input(peer, Input::Propose(order));
+                }
+            }
+        }
+    }
+
+    /// The members of a cluster, by the newest epoch that anybody knows.
+    fn members(&self, cluster: u64) -> Vec<PeerId> {
+        let known = self.peers.values().map(|peer| peer.view().newest().clone());
+        let own = known.filter(|epoch| epoch.own.id == cluster);
+        let newest = own.max_by_key(|epoch| epoch.own.epoch);
+        newest.map_or(Vec::new(), |epoch| epoch.own.members().to_vec())
+    }
+
+    fn input(&mut self, peer: PeerId, input: Input) {
+        let now = self.time();
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        state.handle(now, input);
+        self.drain(peer);
+    }
+
+    fn drain(&mut self, peer: PeerId) {
+        let (mut checks, mut connect, mut released) = (Vec::new(), Vec::new(), Vec::new());
+        while let Some(output) = self.peers.get_mut(&peer).and_then(Peer::poll) {
+            match output {
+                Output::Agreement(Step::Check(name, check)) => checks.push((name, check)),
+                Output::Agreement(Step::Send { to, frame, .. })
+                | Output::Send { to, frame, .. } => {
+                    self.post(peer, &to, &frame);
+                }
+                Output::Agreement(step) => self.shelves.entry(peer).or_default().carry_out(step),
+                Output::Event(Event::Agreed(agreed)) => {
+                    let cluster = self.peers[&peer].view().newest().own.id;
+                    let silent = &self.silent;
+                    let honest = |peer: PeerId| !silent.contains(&peer);
+                    self.oracle.agreed(cluster, peer, &agreed, honest);
+                }
+                Output::Connect(other) => {
+                    self.wants.insert((peer, other));
+                    connect.push(other);
+                }
+                Output::Release(other) => {
+                    self.wants.remove(&(peer, other));
+                    released.push(other);
+                }
+                Output::WakeAt(at) if at < Time::NEVER => {
+                    self.agenda
+                        .enter(at.as_micros().max(self.now), Happening::Wake(peer));
+                }
+                Output::Deliver(segment) => {
+                    let gentle = self.plan.is_gentle();
+                    self.oracle.played(peer, segment.number, gentle);
+                }
+                Output::WakeAt(_) | Output::Card(_) | Output::Event(_) => {}
+            }
+        }
+        let own = self.peers[&peer].view().newest().own.clone();
+        self.oracle.knows(own.id, own.epoch, peer, own.members());
+        for other in connect {
+            self.connect(peer, other);
+        }
+        for other in released {
+            self.input(other, Input::Disconnected(peer));
+        }
+        for (name, check) in checks {
+            let verdict = check.run(&self.authority);
+            self.input(peer, Input::Checked(name, verdict));
+        }
+    }
+
+    fn post(&mut self, from: PeerId, to: &[PeerId], frame: &Frame) {
+        let joined: Bytes = [&frame.head[..], &frame.body[..]].concat().into();
+        let loss = if self.well { 0 } else { self.plan.loss };
+        for &to in to {
+            let linked = self.wants.contains(&(from, to)) && self.wants.contains(&(to, from));
+            self.messages += 1;
+            if linked && !self.dice.chance(loss) {
+                let (low, high) = self.plan.latency;
+                let at = self.now + self.dice.within(low, high);
+                self.agenda.enter(
+                    at,
+                    Happening::Frame(from, to, Frame::received(joined.clone())),
+                );
+            }
+        }
+    }
+
+    /// Everybody has come to the same.
+    fn settle(&mut self) {
+        let stuck = |text: String| Violation::Stuck(text);
+        let newest = self.now / 1000 / SEGMENT_MS;
+        let mut newest_of = BTreeMap::new();
+        for cluster in self.network.clusters() {
+            let members = self.members(cluster.id);
+            let honest = members.iter().filter(|peer| !self.silent.contains(peer));
+            let states: Vec<_> = honest.map(|peer| (*peer, &self.peers[peer])).collect();
+            let Some((first, state)) = states.first() else {
+                return self
+                    .oracle
+                    .blame(stuck(format!("cluster {} has no members", cluster.id)));
+            };
+            newest_of.insert(cluster.id, state.view().newest().own.clone());
+            for (peer, other) in &states {
+                let part = other.standing().map(|standing| standing.part);
+                let log = |peer: &Peer| {
+                    peer.state()
+                        .map(|state| state.entries().cloned().collect::<Vec<_>>())
+                };
+                let differ =
+                    log(state) != log(other) || state.view().newest() != other.view().newest();
+                let waits = other.state().is_none_or(|state| state.has_reason_to_end());
+                if part != Some(Part::Member) || differ || waits {
+                    let text = format!(
+                        "cluster {}: {peer:?} is {part:?}; its log or view is that of {first:?}: {}; an epoch waits to end: {waits}",
+                        cluster.id, !differ
+                    );
+                    return self.oracle.blame(stuck(text));
+                }
+                let last = self.oracle.last_played(*peer).unwrap_or(0);
+                // Numbers count milliseconds after the source was restarted.
+                if *peer != id(0) && last + 24 < newest {
+                    let text =
+                        format!("{peer:?} played segment {last} last; it is {newest} by now");
+                    return self.oracle.blame(stuck(text));
+                }
+            }
+        }
+        for peer in self.peers.values() {
+            let epoch = peer.view().newest();
+            let member = epoch.own.place(peer.id()).is_some();
+            let behind = epoch
+                .clusters()
+                .find(|cluster| newest_of.get(&cluster.id) != Some(*cluster));
+            if let Some(behind) = behind.filter(|_| member) {
+                let text = format!(
+                    "{:?} knows epoch {} of cluster {}",
+                    peer.id(),
+                    behind.epoch,
+                    behind.id
+                );
+                return self.oracle.blame(stuck(text));
+            }
+        }
+    }
+}
