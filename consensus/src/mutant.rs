@@ -62,6 +62,8 @@ pub enum Mutant {
     NoObjection,
     /// S6: what is known of a view that is passed over is not passed on.
     KeepVoid,
+    /// S6: who has executed a view keeps that from those who speak of it.
+    KeepCommits,
     /// S6: what others may have certified is not awaited.
     NoRipening,
     /// S6: a certificate that comes late makes one that came in time forgotten.
@@ -96,7 +98,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Those of one epoch.
-    pub const ALL: [Mutant; 30] = [
+    pub const ALL: [Mutant; 31] = [
         Mutant::SmallQuorum,
         Mutant::FastQuorum,
         Mutant::VoteTwice,
@@ -124,6 +126,7 @@ impl Mutant {
         Mutant::NoClock,
         Mutant::NoObjection,
         Mutant::KeepVoid,
+        Mutant::KeepCommits,
         Mutant::NoRipening,
         Mutant::LateUnlocks,
         Mutant::MissAll,

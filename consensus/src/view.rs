@@ -285,12 +285,16 @@ impl OpenView {
 
     /// Whether only certificates and own votes are left.
     pub fn is_bare(&self) -> bool {
-        self.tallies.is_empty() && (self.proposal.is_none() || !self.notarized.is_empty())
+        let own = self.own.first();
+        self.tallies.iter().all(|tally| Some(tally.vote) == own)
+            && (self.proposal.is_none() || !self.notarized.is_empty())
     }
 
-    /// Forgets what others said, and a block that did not get notarized.
+    /// Forgets what others said, but who voted as this member, its leader among them (S3); and a block that did not get
+    /// notarized.
     pub fn strip(&mut self) -> Option<BlockId> {
-        self.tallies = Vec::new();
+        let own = self.own.first();
+        self.tallies.retain(|tally| Some(tally.vote) == own);
         let proposal = self.proposal.take_if(|_| self.notarized.is_empty());
         proposal.map(|block| block.id())
     }

@@ -229,6 +229,26 @@ fn s4_a_block_is_finalized_after_two_bounds_and_on_a_preference_at_once() {
     assert!(quick.voted(Vote::Finalize(a.id())) && quick.replica.view() == 2);
 }
 
+/// One member settled its block and two liars passed over the next view: the others were moved past the first before its
+/// clock had run, and could neither build on its block nor past it.
+#[test]
+fn s4_a_block_is_settled_by_those_who_were_moved_past_its_view() {
+    let mut member = One::start(0, 5);
+    let epoch = member.epoch.clone();
+    let (a, _) = two(&epoch);
+    member.hear(1, &proposal(&epoch, &a));
+    member.hear_vote(2, Vote::Notarize(a.id()));
+    member.hear(2, &certificate(&epoch, Claim::Nullified(2), &[2, 3, 4]));
+    assert_eq!(member.replica.view(), 3);
+    member.wait(BOUND * 9 / 4 - Duration::from_millis(1));
+    assert!(!member.voted(Vote::Finalize(a.id())));
+    member.wait(Duration::from_millis(1));
+    assert!(member.voted(Vote::Finalize(a.id())));
+    let next = block(&epoch, 3, a.id(), b"next");
+    member.hear(3, &proposal(&epoch, &next));
+    assert!(member.voted(Vote::Notarize(next.id())));
+}
+
 #[test]
 fn s5_who_gave_up_abandons_its_block_or_supports_anothers() {
     let (mut voter, mut late) = (One::start(0, 5), One::start(0, 5));
@@ -263,6 +283,60 @@ fn s6_what_is_known_of_a_void_view_is_passed_on_and_waited_for() {
     assert!(!member.voted(Vote::Notarize(next.id())));
     member.wait(Duration::from_millis(1));
     assert!(member.voted(Vote::Notarize(next.id())));
+}
+
+/// A member that commits a block on the liars' votes, and its fellow, which passes over the view on theirs.
+fn commits(member: &mut One) -> (SoundBlock, Message) {
+    let epoch = member.epoch.clone();
+    let (a, _) = two(&epoch);
+    member.hear(1, &proposal(&epoch, &a));
+    let finalized = certificate(&epoch, Claim::Finalized(a.id()), &[1, 3, 4]);
+    member.hear(3, &finalized);
+    assert_eq!(member.replica.height(), 1);
+    member.sent.clear();
+    (a, finalized)
+}
+
+fn shown(member: &One, to: Member, what: &Message) -> bool {
+    let it = |(by, message): &(MemberSet, Message)| by.contains(to) && message == what;
+    member.sent.iter().any(it)
+}
+
+/// Of 200,000 schedules one broke agreement: a block was committed with the liars' votes, and a member that had not seen
+/// that passed over its view, with their votes too; those who had executed the block did not tell it.
+#[test]
+fn s6_who_passes_over_an_executed_view_is_shown_what_is_committed() {
+    let mut member = One::start(0, 5);
+    let (_, finalized) = commits(&mut member);
+    let epoch = member.epoch.clone();
+    let passed = certificate(&epoch, Claim::Nullified(1), &[2, 3, 4]);
+    member.hear(2, &passed);
+    assert!(shown(&member, 2, &finalized));
+
+    // Whoever is shown it is bound by it, though the block itself is not here.
+    let mut other = One::start(2, 5);
+    other.hear(3, &passed);
+    other.wait(BOUND * 3 / 2);
+    other.hear(0, &finalized);
+    other.wait(BOUND / 2);
+    let past = block(&epoch, 3, BlockId::start(&epoch), b"past");
+    other.hear(3, &certificate(&epoch, Claim::Nullified(2), &[1, 3, 4]));
+    other.hear(3, &proposal(&epoch, &past));
+    other.wait(BOUND * 4);
+    assert!(!other.voted(Vote::Notarize(past.id())) && !other.voted(Vote::Support(past.id())));
+}
+
+#[test]
+fn s6_who_settles_another_block_of_an_executed_view_is_shown_what_is_committed() {
+    let mut member = One::start(0, 5);
+    let (_, finalized) = commits(&mut member);
+    let epoch = member.epoch.clone();
+    let (_, b) = two(&epoch);
+    member.hear(2, &proposal(&epoch, &b));
+    assert!(shown(&member, 2, &finalized));
+    member.sent.clear();
+    member.hear(2, &proposal(&epoch, &b));
+    assert!(!shown(&member, 2, &finalized), "not again at once");
 }
 
 #[test]

@@ -198,6 +198,7 @@ impl<A: Application> Replica<A> {
 
     /// Certificates came from a fellow member.
     pub(super) fn on_certificates(&mut self, from: Member, certificates: &[Certificate]) {
+        self.compare_with_commits(from, certificates);
         self.admit(from, certificates.to_vec(), Rests::Nothing);
     }
 
@@ -285,6 +286,15 @@ impl<A: Application> Replica<A> {
             Claim::Sealed(seal) => {
                 // Whoever is ahead proves it; what is missing is fetched.
                 self.catch_up.heard_of(seal.height(), self.now);
+                if self.synchrony.is_some()
+                    && view > self.floor()
+                    && self.open(view).strength_of(seal.block) < certificate.claim.strength()
+                {
+                    // Until then nobody here builds past it.
+                    self.keep(&certificate);
+                    self.open(view).notarized.push(certificate);
+                    self.enter(view.saturating_add(1));
+                }
             }
         }
     }

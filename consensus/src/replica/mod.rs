@@ -278,7 +278,7 @@ impl<A: Application> Replica<A> {
             self.notarize();
             self.keep_time();
             self.second_votes();
-            self.keep_clock();
+            self.keep_clocks();
             if self.view == view {
                 break;
             }

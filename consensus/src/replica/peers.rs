@@ -1,7 +1,7 @@
 //! What is known of the fellow members, and how much work they may cause.
 
 use crate::{
-    epoch::Height,
+    epoch::{Height, View},
     member::{Member, MemberSet},
     message::Status,
     time::Time,
@@ -16,6 +16,8 @@ struct Peer {
     status: Status,
     heard: Option<Time>,
     answered: Option<Time>,
+    /// The view of the commit that it was shown last, and when.
+    shown: Option<(View, Time)>,
     tokens: u32,
     refilled: Time,
     checking: usize,
@@ -71,6 +73,16 @@ impl Peers {
         let due = peer.answered.is_none_or(|last| now.since(last) >= interval);
         if due {
             peer.answered = Some(now);
+        }
+        due
+    }
+
+    /// Whether a member is to be shown what is committed up to `view`: not the same again within `interval`.
+    pub fn may_show(&mut self, member: Member, view: View, now: Time, interval: Duration) -> bool {
+        let peer = self.get(member);
+        let due = (peer.shown).is_none_or(|(last, at)| view > last || now.since(at) >= interval);
+        if due {
+            peer.shown = Some((view, now));
         }
         due
     }

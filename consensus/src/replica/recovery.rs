@@ -82,6 +82,9 @@ impl<A: Application> Replica<A> {
                 if let Vote::Notarize(id) = signed.vote {
                     open.proposal = self.blocks.get(&id.hash).cloned();
                 }
+                if let Vote::Notarize(id) | Vote::Support(id) = signed.vote {
+                    self.begin_clock(id);
+                }
             }
             Record::Certificate(certificate) => self.on_certificate(certificate),
         }

@@ -130,14 +130,14 @@ impl<A: Application> Replica<A> {
         self.accept_commands(&block);
         self.record(&Record::Block(block.block().clone()));
         self.cast(Vote::Notarize(block.id()));
-        self.note_vote();
+        self.note_vote(block.id());
     }
 
     /// Writes the block down and casts `Support` for it, though this member gave up its view before (S1).
     pub(super) fn support(&mut self, block: SoundBlock) {
         self.record(&Record::Block(block.block().clone()));
         self.cast(Vote::Support(block.id()));
-        self.note_vote();
+        self.note_vote(block.id());
     }
 
     /// Whether a block of `view` may have this parent: it is notarized or committed, and all views between
@@ -266,9 +266,11 @@ impl<A: Application> Replica<A> {
         }
     }
 
-    /// R6: on a notarization, while in its view or before.
+    /// R6: on a notarization, while in its view or before. Under synchrony, on what it takes there (S4), later as well: who could
+    /// neither build on the block nor past it has voted for nothing since.
     pub(super) fn finalize(&mut self, block: BlockId) {
-        let may = block.view >= self.view
+        let in_time = block.view >= self.view || self.may_finalize_late(block);
+        let may = in_time
             && !self.recovering
             && !self.open(block.view).is_void()
             && (self.open(block.view).own.may_finalize(block)

@@ -13,7 +13,7 @@ use crate::{
     vote::Vote,
 };
 
-/// The clock of a block in this member's view (S2).
+/// The clock of a block, in a view that this member is in or has left (S2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Clock {
     pub block: BlockId,
@@ -37,33 +37,71 @@ struct Running {
 }
 
 impl<A: Application> Replica<A> {
-    /// S2, S4: runs the clock of the block that this member voted for in its view, or, if it voted for none, of one that is
-    /// certified.
-    pub(in crate::replica) fn keep_clock(&mut self) {
-        let Some(synchrony) = &self.synchrony else {
+    /// S2: begins the clock of a block that this member votes for, or that is certified in a view where it voted for none. A
+    /// view that it left, because of what came of a later one, is no exception: nobody could build on its block or past it.
+    pub(in crate::replica) fn begin_clock(&mut self, block: BlockId) {
+        let leads = self.epoch.leader(block.view) == self.me;
+        let voted = (self.views.get(&block.view)).and_then(|open| open.own.voted_for());
+        let now = self.now;
+        let Some(synchrony) = &mut self.synchrony else {
             return;
         };
-        let (bound, view, now) = (synchrony.bound, self.view, self.now);
-        let Some(open) = self.views.get(&view) else {
+        let known = synchrony.clocks.get(&block.view);
+        if known.is_some_and(|clock| clock.block == block) || voted.is_some_and(|own| own != block)
+        {
             return;
-        };
-        let certified = || open.best()?.claim.votes().0.block();
-        let Some(block) = open.own.voted_for().or_else(certified) else {
-            return;
-        };
-        let leads = self.epoch.leader(view) == self.me;
-        let mut clock = match synchrony.clock.filter(|clock| clock.block == block) {
-            Some(clock) => clock,
-            None => Clock {
-                block,
-                hand_on: if leads { now } else { now + bound / 4 },
-                running: None,
+        }
+        let clock = Clock {
+            block,
+            hand_on: if leads {
+                now
+            } else {
+                now + synchrony.bound / 4
             },
+            running: None,
         };
+        synchrony.clocks.insert(block.view, clock);
+    }
+
+    /// S2, S4: does what clocks say now.
+    pub(in crate::replica) fn keep_clocks(&mut self) {
+        let views: Vec<View> = match &self.synchrony {
+            Some(synchrony) => synchrony.clocks.keys().copied().collect(),
+            None => return,
+        };
+        for view in views {
+            self.keep_clock(view);
+        }
+    }
+
+    /// Whether a view needs no clock: it is void, settled, or followed by a commit, or its block is preferred.
+    fn is_decided(&self, block: BlockId) -> bool {
+        let committed =
+            (self.target.as_ref()).is_some_and(|target| target.claim.view() >= block.view);
+        let open = self.views.get(&block.view);
+        committed
+            || open.is_none_or(|open| {
+                open.is_void() || open.settled.is_some() || open.strength_of(block) > 1
+            })
+    }
+
+    fn keep_clock(&mut self, view: View) {
+        let (now, me) = (self.now, self.me);
+        let clock = self.clock(view);
+        let Some((mut clock, synchrony)) = clock.zip(self.synchrony.as_mut()) else {
+            return;
+        };
+        let (bound, voted) = (synchrony.bound, synchrony.voted);
+        if self.is_decided(clock.block) {
+            self.synchrony
+                .as_mut()
+                .and_then(|synchrony| synchrony.clocks.remove(&view));
+            return;
+        }
         if clock.running.is_none() && now >= clock.hand_on {
             // A leader that has voted in this very moment has told everybody.
-            let told = leads && synchrony.voted == Some(now);
-            let signature = self.relay(block, told);
+            let told = self.epoch.leader(view) == me && voted == Some(now);
+            let signature = self.relay(clock.block, told);
             let wait = if self.epoch.mutants.has(Mutant::HalfClock) {
                 bound
             } else if self.epoch.mutants.has(Mutant::NoClock) {
@@ -84,13 +122,13 @@ impl<A: Application> Replica<A> {
             running.noted = true;
         }
         if let Some(synchrony) = &mut self.synchrony {
-            synchrony.clock = Some(clock);
+            synchrony.clocks.insert(view, clock);
         }
         if let Some(running) = unnoted {
-            self.note_absent(block, running.signature, running.since);
+            self.note_absent(clock.block, running.signature, running.since);
         }
         if over.is_some() {
-            self.settle_block(block);
+            self.settle_block(clock.block);
         }
     }
 
@@ -132,7 +170,6 @@ impl<A: Application> Replica<A> {
         let Some(open) = self.views.get_mut(&block.view) else {
             return;
         };
-        // A void view is left at once, so this one is not.
         if open.strength_of(block) == 0 {
             return;
         }
@@ -142,14 +179,14 @@ impl<A: Application> Replica<A> {
     }
 
     fn clock(&self, view: View) -> Option<Clock> {
-        let clock = self.synchrony.as_ref()?.clock;
-        clock.filter(|clock| clock.block.view == view)
+        self.synchrony.as_ref()?.clocks.get(&view).copied()
     }
 
-    /// When the clock of this member's view has something to do.
+    /// When a clock has something to do.
     pub(super) fn clock_due(&self) -> Option<Time> {
-        let clock = self.clock(self.view)?;
-        Some(clock.running.map_or(clock.hand_on, |running| running.end))
+        let clocks = self.synchrony.as_ref()?.clocks.values();
+        let due = |clock: &Clock| clock.running.map_or(clock.hand_on, |running| running.end);
+        clocks.map(due).filter(|due| *due > self.now).min()
     }
 
     /// Until when the clock of this member's view keeps it there.

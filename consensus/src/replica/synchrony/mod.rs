@@ -8,12 +8,18 @@ mod parents;
 mod void;
 
 use super::Replica;
-use crate::{application::Application, certificate::Claim, mutant::Mutant, time::Time, vote::Vote};
+use crate::{
+    application::Application, block::BlockId, certificate::Claim, epoch::View, mutant::Mutant,
+    time::Time, vote::Vote,
+};
 pub use alarm::MAX_PAST;
 use alarm::Past;
 use clock::Clock;
 pub(super) use parents::Judgement;
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 /// Members vote in so many views at most while a message is on its way (S1): nobody who hears everything in time
 /// is left behind by more views than it listens to.
@@ -31,8 +37,8 @@ pub(super) struct Synchrony {
     ripe: Time,
     /// When this member last voted for a block.
     voted: Option<Time>,
-    /// The clock of this member's view (S2).
-    clock: Option<Clock>,
+    /// The clocks of blocks of which it is open whether they are settled (S2).
+    clocks: BTreeMap<View, Clock>,
     /// The views whose clocks ended last (S8).
     past: VecDeque<Past>,
 }
@@ -43,7 +49,7 @@ impl Synchrony {
             bound,
             ripe: Time::ZERO,
             voted: None,
-            clock: None,
+            clocks: BTreeMap::new(),
             past: VecDeque::new(),
         }
     }
@@ -88,10 +94,11 @@ impl<A: Application> Replica<A> {
     }
 
     /// A block was voted for.
-    pub(super) fn note_vote(&mut self) {
+    pub(super) fn note_vote(&mut self, block: BlockId) {
         if let Some(synchrony) = &mut self.synchrony {
             synchrony.voted = Some(self.now);
         }
+        self.begin_clock(block);
     }
 
     /// S5: the second votes of a member that gave up its view.
@@ -118,6 +125,12 @@ impl<A: Application> Replica<A> {
             }
             _ => {}
         }
+    }
+
+    /// S4: whether nothing that follows this block's view is known to be committed.
+    pub(super) fn may_finalize_late(&self, block: BlockId) -> bool {
+        let target = self.target.as_ref().map_or(0, |target| target.claim.view());
+        self.synchrony.is_some() && block.view > self.floor().max(target)
     }
 
     /// When the rules of synchrony have something to do.

@@ -4,7 +4,7 @@ use super::Replica;
 use crate::{
     application::Application,
     block::SoundBlock,
-    certificate::Certificate,
+    certificate::{Certificate, Claim},
     epoch::View,
     evidence::Evidence,
     member::{Member, MemberSet},
@@ -26,6 +26,7 @@ impl<A: Application> Replica<A> {
             return;
         }
         if view <= self.floor() {
+            self.show_commit(from);
             return self.compare_with_past(from, id, proposal.signature);
         }
         let leader = self.epoch.leader(view);
@@ -78,6 +79,7 @@ impl<A: Application> Replica<A> {
     pub(in crate::replica) fn on_message_evidence(&mut self, from: Member, evidence: &Evidence) {
         let view = evidence.first.vote.view();
         let useful = if view <= self.floor() {
+            self.show_commit(from);
             self.has_past(view)
         } else {
             (self.views.get(&view)).is_none_or(|open| open.equivocation.is_none())
@@ -127,6 +129,38 @@ impl<A: Application> Replica<A> {
         }
     }
 
+    /// S6: a member speaks of a view that this one has executed, for which it may be about to settle another block, or which it
+    /// may be about to pass over: it is shown what is committed, if it was not lately.
+    fn show_commit(&mut self, to: Member) {
+        let Some(synchrony) = &self.synchrony else {
+            return;
+        };
+        let interval = synchrony.bound / 2;
+        let newest = self.target.as_ref().or(self.log.tip_certificate());
+        let Some(certificate) = newest.cloned() else {
+            return;
+        };
+        let view = certificate.claim.view();
+        if self.peers.may_show(to, view, self.now, interval)
+            && !self.epoch.mutants.has(Mutant::KeepCommits)
+        {
+            self.send(MemberSet::one(to), Message::Certificates(vec![certificate]));
+        }
+    }
+
+    /// S6: certificates came that may say that an executed view can be passed over.
+    pub(in crate::replica) fn compare_with_commits(
+        &mut self,
+        from: Member,
+        certificates: &[Certificate],
+    ) {
+        let floor = self.floor();
+        let passes = |certificate: &Certificate| matches!(certificate.claim, Claim::Nullified(view) if view <= floor);
+        if certificates.iter().any(passes) {
+            self.show_commit(from);
+        }
+    }
+
     /// Tells members what is known against a view, and what is certified there.
     pub(in crate::replica) fn tell_view(&mut self, to: MemberSet, view: View) {
         let Some(open) = self.views.get(&view) else {
@@ -169,10 +203,10 @@ impl<A: Application> Replica<A> {
             return;
         };
         let Some(open) = self.views.get_mut(&block.view) else {
-            return;
+            return self.begin_clock(block);
         };
         let Some(ripe) = open.ripe else {
-            return;
+            return self.begin_clock(block);
         };
         if now <= ripe && !self.recovering {
             self.send_all(Message::Certificates(vec![certificate.clone()]));
