@@ -38,6 +38,9 @@ impl Network {
     /// Under synchrony: between honest members in time, often just so; from liars when they like.
     fn carry_in_time(&mut self, plan: &Plan, now: u64, from: u8, to: u8) -> [Option<u64>; 2] {
         let (least, greatest) = plan.delay;
+        if plan.is_plot() && !(plan.is_honest(from) && plan.is_honest(to)) {
+            return [Some(now), None];
+        }
         let wild = !plan.is_honest(from) && self.dice.chance(500);
         let mut arrival = || {
             let delay = match self.dice.below(4) {

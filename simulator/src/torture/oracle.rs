@@ -86,6 +86,13 @@ pub struct Oracle {
     seals: BTreeMap<(u8, Height), Vote>,
     /// Honest signers of what commits, with which liars could make a certificate.
     signers: BTreeMap<Vote, BTreeSet<u8>>,
+    /// What each block builds on, as far as somebody honest spoke of it.
+    parents: BTreeMap<Hash, BlockId>,
+    /// Members that crash; under synchrony they count among the faulty.
+    shaky: BTreeSet<u8>,
+    /// Under synchrony: what members that do not crash finalized, by view, and what they voted for.
+    finalized: BTreeMap<View, BlockId>,
+    supported: BTreeSet<(View, BlockId)>,
     /// How far each member's state is.
     counts: BTreeMap<u8, u64>,
     violation: Option<Violation>,
@@ -105,6 +112,12 @@ impl Oracle {
             votes: BTreeMap::new(),
             seals: BTreeMap::new(),
             signers: BTreeMap::new(),
+            parents: BTreeMap::new(),
+            shaky: (plan.crashes.iter())
+                .map(|(_, member, _)| *member)
+                .collect(),
+            finalized: BTreeMap::new(),
+            supported: BTreeSet::new(),
             counts: BTreeMap::new(),
             violation: None,
         }
@@ -201,6 +214,7 @@ impl Oracle {
         match message {
             Message::Vote(signed) => self.voted(member, signed),
             Message::Proposal(proposal) => {
+                self.learn(message);
                 let signed = SignedVote {
                     vote: Vote::Notarize(proposal.block.header.id()),
                     signature: proposal.signature,
@@ -225,8 +239,17 @@ impl Oracle {
         }
     }
 
+    /// Somebody proposed a block, or hands one on.
+    pub(super) fn learn(&mut self, message: &Message) {
+        if let Message::Proposal(proposal) = message {
+            let header = &proposal.block.header;
+            (self.parents).insert(header.id().hash, header.parent_id());
+        }
+    }
+
     fn voted(&mut self, member: u8, signed: &SignedVote) {
         self.sign(member, signed.vote);
+        self.bind(member, signed.vote);
         let known = match signed.vote {
             Vote::Seal(seal) => {
                 let first = *self
@@ -267,10 +290,55 @@ impl Oracle {
     }
 
     fn commit(&mut self, block: BlockId, how: &str) {
-        let known = *self.committed.entry(block.height).or_insert(block.hash);
-        if known != block.hash {
-            let text = format!("two blocks {how} at height {}", block.height);
-            self.blame(Violation::Certificate(text));
+        let mut next = Some(block);
+        while let Some(block) = next.filter(|block| block.height > 0) {
+            let first = !self.committed.contains_key(&block.height);
+            let known = *self.committed.entry(block.height).or_insert(block.hash);
+            if known != block.hash {
+                let text = format!("two blocks {how} at height {}", block.height);
+                self.blame(Violation::Certificate(text));
+            }
+            next = (self.parents.get(&block.hash).copied()).filter(|_| first);
+        }
+    }
+
+    /// Whether a block builds on another, as far as blocks are known.
+    fn descends(&self, block: BlockId, from: BlockId) -> bool {
+        let mut at = block;
+        while at.view > from.view {
+            match self.parents.get(&at.hash) {
+                Some(parent) => at = *parent,
+                None => return true,
+            }
+        }
+        at == from
+    }
+
+    /// Under synchrony, from which agreement follows: what somebody honest finalized binds everybody honest in all later views.
+    fn bind(&mut self, member: u8, vote: Vote) {
+        let bound = self.epoch.terms().model.bound();
+        if bound.is_none() || self.shaky.contains(&member) {
+            return;
+        }
+        let broken = match vote {
+            Vote::Finalize(block) => {
+                let known = *self.finalized.entry(block.view).or_insert(block);
+                let past = (self.supported.range((block.view + 1, block)..))
+                    .find(|(_, other)| !self.descends(*other, block));
+                past.map(|(_, other)| (block, *other))
+                    .or((known != block).then_some((known, block)))
+            }
+            Vote::Notarize(block) | Vote::Support(block) => {
+                self.supported.insert((block.view, block));
+                let mut before = self.finalized.range(..block.view);
+                let past = before.find(|(_, bound)| !self.descends(block, **bound));
+                past.map(|(_, bound)| (*bound, block))
+            }
+            _ => None,
+        };
+        if let Some((bound, other)) = broken {
+            let text = format!("{bound:?} was finalized, and {other:?} passes over it");
+            self.blame(Violation::Agreement(text));
         }
     }
 

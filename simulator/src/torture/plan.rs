@@ -72,6 +72,9 @@ const SIZES: [u8; 32] = [
 /// How often each size is drawn under synchrony; 0 as above.
 const SIZES_IN_TIME: [u8; 16] = [3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 7, 0];
 
+/// Under synchrony, how many of a thousand schedules are plots.
+const PLOTS: u64 = 300;
+
 /// How long a slow check of signatures takes at most, in microseconds.
 pub(super) const SLOWEST_CHECK: u64 = 20_000;
 
@@ -200,8 +203,19 @@ impl Plan {
                 faulty.push(member);
             }
         }
-        let crashing = faulty.split_off(liars as usize);
-        let tactics = Tactic::draw_in_time(&mut dice);
+        let plot = Dice::new(seed, 5).chance(PLOTS);
+        if plot {
+            // Liars whose views follow one another, so that nobody honest proposes between them.
+            let first = dice.below(members.into()) as u8;
+            faulty = (0..faults as u8)
+                .map(|next| (first + next) % members)
+                .collect();
+        }
+        let crashing = faulty.split_off(if plot { faults } else { liars } as usize);
+        let tactics = match plot {
+            true => vec![Tactic::Plot],
+            false => Tactic::draw_in_time(&mut dice),
+        };
         let stable_at = dice.within(100_000, 2_000_000) / (1 + u64::from(members) / 4);
         let delay = (dice.within(0, 5_000), dice.within(5_000, 40_000));
         let crashes = (crashing.iter())
@@ -249,6 +263,12 @@ impl Plan {
             },
             ..base
         }
+    }
+
+    /// Whether the liars follow a plot.
+    pub fn is_plot(&self) -> bool {
+        let mut tactics = self.byzantine.iter().flat_map(|(_, tactics)| tactics);
+        tactics.any(|tactic| *tactic == Tactic::Plot)
     }
 
     /// Whether an honest member crashes in this plan.

@@ -45,6 +45,23 @@ fn executed_commands_keep_nobody_awake() {
     }
 }
 
+/// A block was committed with the liars' votes, and who had not seen that passed over its view (S6).
+#[test]
+fn who_has_executed_a_view_tells_those_who_pass_over_it() {
+    let outcome = torture(&Plan::draw_in_time(152_712));
+    assert_eq!(outcome.violation, None);
+}
+
+/// Members were moved past a view before the clock of its block had run (S4).
+#[test]
+fn who_is_moved_past_a_view_settles_its_block_all_the_same() {
+    for seed in [2056, 2611] {
+        let plan = Plan::draw_in_time(seed);
+        assert!(plan.is_plot());
+        assert_eq!(torture(&plan).violation, None, "seed {seed}");
+    }
+}
+
 /// Members that had passed views by later views' certificates lacked different nullifications, so none could propose.
 #[test]
 fn gaps_between_certificates_are_filled() {

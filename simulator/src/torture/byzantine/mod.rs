@@ -2,6 +2,7 @@
 
 mod forgery;
 mod minds;
+mod plot;
 mod tactic;
 
 use super::{
@@ -21,6 +22,7 @@ use hamlet_consensus::{
     time::Time,
     vote::{SignedVote, Vote},
 };
+use plot::Plot;
 use std::{collections::BTreeMap, sync::Arc};
 pub use tactic::Tactic;
 
@@ -44,6 +46,7 @@ pub(super) struct Team {
     /// Certificates that were seen.
     certificates: Vec<Certificate>,
     height: u64,
+    plot: Plot,
     sent: u32,
     flooded: u32,
     wishes: u32,
@@ -68,6 +71,7 @@ impl Team {
         let has = |tactic| tactics.contains(&tactic);
         let brains = match (has(Tactic::Silent), has(Tactic::Twins)) {
             (true, _) => 0,
+            _ if has(Tactic::Plot) => 0,
             (_, true) => 2,
             _ => 1,
         };
@@ -120,6 +124,10 @@ impl Team {
             bodies: BTreeMap::new(),
             certificates: Vec::new(),
             height: 0,
+            plot: match plan.model.bound().filter(|_| plan.is_plot()) {
+                Some(bound) => Plot::new(bound),
+                None => Plot::default(),
+            },
             sent: 0,
             flooded: 0,
             wishes: 0,

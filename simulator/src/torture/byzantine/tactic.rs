@@ -27,6 +27,8 @@ pub enum Tactic {
     Flood,
     /// They help a block before some members, and its view to be passed over before the others.
     Corner,
+    /// They speak rarely, together and at the worst moment, and nothing of theirs is ever under way.
+    Plot,
 }
 
 impl Tactic {

@@ -192,7 +192,11 @@ impl World {
             let state = replica.application();
             self.oracle.state(member, state.count, state.digest);
         }
+        let next = self.team.watch(self.now, member, replica.view());
         self.nodes[usize::from(member)].replica = Some(replica);
+        if !self.muted {
+            self.plot(next);
+        }
         if changed {
             self.look_whether_done();
         }

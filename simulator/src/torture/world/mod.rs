@@ -53,6 +53,8 @@ enum Event {
     Wake(u8),
     Checked(u8, u32, Verdict),
     Submit(usize),
+    /// The liars' next move.
+    Plot,
     Crash(u8),
     Restart(u8),
     /// Everybody honest who is down comes back.
@@ -88,6 +90,8 @@ struct World {
     due: BTreeMap<CommandId, u8>,
     /// Whether the liars are silent from now on.
     muted: bool,
+    /// When the liars' next move is.
+    next_move: u64,
     listening: bool,
     ended: bool,
     count: u64,
@@ -142,6 +146,7 @@ impl World {
             agenda: Agenda::default(),
             due: BTreeMap::new(),
             muted: false,
+            next_move: u64::MAX,
             listening: false,
             ended: false,
             count: 0,
@@ -198,6 +203,7 @@ impl World {
         match event {
             Event::Message { from, to, message } => {
                 if self.plan.is_honest(to) {
+                    self.oracle.learn(&message);
                     self.handle(to, Input::Message { from, message });
                 } else if !self.muted {
                     let now = Time::from_micros(self.now);
@@ -235,6 +241,12 @@ impl World {
                 self.submit(index);
                 self.look_whether_done();
             }
+            Event::Plot => {
+                let mut lies = std::mem::take(&mut self.lies);
+                let next = self.team.act(Time::from_micros(self.now), &mut lies);
+                self.tell(lies);
+                self.plot(next);
+            }
             Event::Crash(member) => self.crash(member),
             Event::Restart(member) => self.restart(member),
             Event::Stable => {
@@ -262,6 +274,14 @@ impl World {
         if at < node.alarm {
             node.alarm = at;
             self.enter(at, Event::Wake(liar));
+        }
+    }
+
+    /// When the liars want to make a move.
+    fn plot(&mut self, at: Option<u64>) {
+        if let Some(at) = at.filter(|at| *at < self.next_move || self.next_move <= self.now) {
+            self.next_move = at.max(self.now);
+            self.enter(at, Event::Plot);
         }
     }
 
