@@ -25,7 +25,7 @@ pub enum Attack {
     Dissensus,
     /// Sends its model with every sign turned, at the greatest age that is admitted.
     AgeInflation,
-    /// Keeps sending what it had after the first rounds, as if it were new.
+    /// Keeps sending what it had after the first rounds, at the age that it had then.
     StaleReplay,
     /// Sends what is not a number.
     NotANumber,

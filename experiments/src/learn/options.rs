@@ -125,7 +125,7 @@ options! {
     /// How honest peers merge: mean, clip, median, trimmed-mean, krum, multi-krum, bulyan,
     /// geometric-median, sieve, or `nnm+` in front of one; `acute+` in front of that leaves out first what most
     /// others point away from, `fit+` in front of all what fits the own rows worst; or `jury`: received models judge
-    /// the newest one, which alone is merged. Take `acute+sieve`, and `jury` where peers own one row
+    /// the newest one, which alone is merged. Take `jury`; `acute+sieve` where peers own ten rows or more
     /// [default: pairwise, undefended]
     #[arg(long, value_name = "RULE", help_heading = "Liars")]
     defence: String,

@@ -62,29 +62,23 @@ pub(super) fn gather(
 }
 
 /// Merges the newest model with the own one, half and half, unless the jury objects. The merged one is as old as
-/// the older of both, but not much older than the jury's median: so liars who are fewer than half cannot
-/// set the age. A jury of fewer than half its seats does not judge, and lets nothing in.
+/// the older of both, as far as the jury lets the newest claim its age. A jury of fewer than half its seats does
+/// not judge, and lets nothing in.
 fn one_by_one(
     inbox: &Inbox,
     slot: Slot<'_>,
     peer: usize,
-    (weights, age): (&[f32], u32),
+    newest: (&[f32], u32),
     scratch: &mut Scratch,
 ) -> bool {
-    let count = inbox.len(peer);
-    if 2 * count < inbox.seats() {
+    if 2 * inbox.len(peer) < inbox.seats() {
         return true;
     }
-    let jury = inbox.held(peer);
-    let models = jury.clone().map(|(model, _)| model);
-    if judge(weights, slot.newest, models, scratch).is_err() {
+    let Ok(age) = judge(newest, slot.newest, inbox.held(peer), scratch) else {
         return false;
-    }
-    let mut ages = [0; MAX_INBOX];
-    (ages.iter_mut().zip(jury)).for_each(|(place, (_, age))| *place = age);
-    let middle = *ages[..count].select_nth_unstable(count / 2).1;
-    vector::mix(slot.newest, weights, 0.5);
-    slot.ages[0] = slot.ages[0].max(age.min(middle.saturating_add(count as u32)));
+    };
+    vector::mix(slot.newest, newest.0, 0.5);
+    slot.ages[0] = slot.ages[0].max(age);
     true
 }
 
