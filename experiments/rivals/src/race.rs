@@ -42,9 +42,9 @@ pub struct Row {
     engine: &'static str,
     #[serde(flatten)]
     run: Run,
-    /// Half of all decisions take at most this, in delays of a link.
-    median_delays: f64,
-    median_ms: f64,
+    /// Half of all decisions take at most this, in delays of a link; nothing if links take no time.
+    median_delays: Option<f64>,
+    median_ms: Option<f64>,
     decisions_per_cpu_s: f64,
 }
 
@@ -59,12 +59,12 @@ impl Row {
     /// What is told of a result.
     pub fn new(run: Run, engine: &'static str, mut result: Result) -> Row {
         result.latencies.sort();
-        let median = (result.latencies.get(result.latencies.len() / 2)).copied();
-        let median_ms = median.map_or(f64::NAN, |median| 1e3 * median.as_secs_f64());
+        let median = (result.latencies.get(result.latencies.len() / 2)).filter(|_| run.link_ms > 0);
+        let median_ms = median.map(|median| 1e3 * median.as_secs_f64());
         Row {
             engine,
             run,
-            median_delays: median_ms / run.link_ms as f64,
+            median_delays: median_ms.map(|median| median / run.link_ms as f64),
             median_ms,
             decisions_per_cpu_s: result.decisions as f64 / result.cpu.as_secs_f64(),
         }
@@ -86,15 +86,16 @@ pub fn print(rows: &[Row]) {
     println!(
         "members link_ms signatures engine      median_delays  median_ms  decisions_per_cpu_s"
     );
+    let number = |number: Option<f64>| number.map_or("-".into(), |number| format!("{number:.2}"));
     for row in rows {
         println!(
-            "{:7} {:7} {:10} {:11} {:13.2} {:10.2} {:20.0}",
+            "{:7} {:7} {:10} {:11} {:>13} {:>10} {:20.0}",
             row.run.members,
             row.run.link_ms,
             format!("{:?}", row.run.signatures),
             row.engine,
-            row.median_delays,
-            row.median_ms,
+            number(row.median_delays),
+            number(row.median_ms),
             row.decisions_per_cpu_s
         );
     }

@@ -88,8 +88,12 @@ fn race_with<S: Scheme<Digest, PublicKey = PublicKey>>(
     run: Run,
     fixture: fn(&mut deterministic::Context, &[u8], u32) -> Fixture<S>,
 ) -> Result {
-    // Rounds of the runtime's loop take no time worth mentioning, so that only links delay anything.
-    let runtime = deterministic::Config::new().with_cycle(Duration::from_micros(1));
+    // Rounds of the runtime's loop take no time worth mentioning, so that only links delay anything. But something has to.
+    let cycle = match run.link_ms {
+        0 => Duration::from_millis(1),
+        _ => Duration::from_micros(1),
+    };
+    let runtime = deterministic::Config::new().with_cycle(cycle);
     let diary = Arc::new(Mutex::new(Diary::default()));
     let seen = diary.clone();
     let began = cpu();
@@ -149,8 +153,12 @@ async fn cluster<S: Scheme<Digest, PublicKey = PublicKey>>(
         }
     }
     let relay = Arc::new(mocks::relay::Relay::new());
-    // More than is said over links of 10 ms; the network keeps room for that much.
-    let quota = Quota::per_second(NZU32!(8_192));
+    // More than is said; the network keeps room for that much.
+    let delay = Duration::from_millis(run.link_ms.max(1));
+    let quota = Quota::per_second(match run.link_ms {
+        ..10 => NZU32!(81_920),
+        _ => NZU32!(8_192),
+    });
     let epoch = Epoch::new(1);
     // Far longer than anything takes, as nobody fails.
     let timeout = Duration::from_millis(run.link_ms) * 20 + Duration::from_secs(2);
@@ -230,7 +238,7 @@ async fn cluster<S: Scheme<Digest, PublicKey = PublicKey>>(
         }
     }
     let everybody = |times: &Vec<SystemTime>| times.len() == usize::from(run.members);
-    let step = Duration::from_millis(run.link_ms);
+    let step = delay;
     loop {
         let decided = (diary.lock()).map_or(0, |diary| {
             diary

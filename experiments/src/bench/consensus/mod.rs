@@ -144,8 +144,11 @@ fn measure(
                     return Ok(ControlFlow::Break(()));
                 }
                 figures.idle.push(rest::idle(members, silent));
+                // One, and then all that may be.
                 let dead = silent.max(1);
-                figures.dead_leaders.push(rest::dead_leaders(members, dead));
+                if silent != 1 {
+                    figures.dead_leaders.push(rest::dead_leaders(members, dead));
+                }
             }
         }
     }
