@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, sync::LazyLock};
 
 /// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
-static KEYS: LazyLock<[[u8; 32]; 11]> =
+static KEYS: LazyLock<[[u8; 32]; 12]> =
     LazyLock::new(|| Domain::ALL.map(|domain| blake3::derive_key(domain.context(), &[])));
 
 /// What a hash is for. The strings are part of the protocol: changing one changes the network.
@@ -32,10 +32,12 @@ pub enum Domain {
     Batch,
     /// The epochs that follow one.
     Successors,
+    /// Challenges, points and values of beacons.
+    Beacon,
 }
 
 impl Domain {
-    const ALL: [Domain; 11] = [
+    const ALL: [Domain; 12] = [
         Domain::Epoch,
         Domain::Block,
         Domain::Body,
@@ -47,6 +49,7 @@ impl Domain {
         Domain::Record,
         Domain::Batch,
         Domain::Successors,
+        Domain::Beacon,
     ];
 
     const fn context(self) -> &'static str {
@@ -62,6 +65,7 @@ impl Domain {
             Domain::Record => "hamlet v1 consensus record",
             Domain::Batch => "hamlet v1 signature batch",
             Domain::Successors => "hamlet v1 successors",
+            Domain::Beacon => "hamlet v1 cluster beacon",
         }
     }
 

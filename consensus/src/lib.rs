@@ -12,10 +12,12 @@
 //!
 //! * [`succession`]: how a peer goes from one epoch to the next, with the rules E1 to E8.
 //! * [`replica`]: the rules R1 to R14, one module for each group of them.
+//! * [`beacon`]: randomness that members agree on through their log, with the rules B1 to B4.
 //! * [`vote`], [`certificate`], [`block`], [`command`], [`message`], [`outcome`], [`evidence`]: what is said.
 //! * [`application`], [`storage`], [`identity`]: what a driver provides; [`ed25519`] provides the last.
 
 pub mod application;
+pub mod beacon;
 pub mod block;
 pub mod certificate;
 pub mod check;

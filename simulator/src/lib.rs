@@ -19,6 +19,7 @@
 mod agenda;
 pub mod agreement;
 pub mod audit;
+pub mod beacon;
 pub mod behaviour;
 pub mod calendar;
 pub mod churn;

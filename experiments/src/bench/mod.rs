@@ -1,8 +1,10 @@
 //! `hamlet-lab bench`: how fast the parts are on this machine.
 
+mod beacon;
 mod consensus;
 mod epochs;
 mod learn;
+mod row;
 mod simulator;
 
 use crate::Outcome;
@@ -17,6 +19,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
+    Beacon(beacon::Arguments),
     Consensus(consensus::Arguments),
     Epochs(epochs::Arguments),
     Learn(learn::Arguments),
@@ -26,6 +29,7 @@ enum Part {
 /// Measures the part asked for.
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.part {
+        Part::Beacon(arguments) => beacon::run(arguments),
         Part::Consensus(arguments) => consensus::run(arguments),
         Part::Epochs(arguments) => epochs::run(arguments),
         Part::Learn(arguments) => learn::run(arguments),

@@ -1,6 +1,6 @@
 //! What a certificate weighs, and what it takes to check one.
 
-use super::{cpu, cpu_since, row::Row};
+use super::{Row, cpu, cpu_since};
 use hamlet_consensus::{
     Epoch, Terms,
     block::BlockId,

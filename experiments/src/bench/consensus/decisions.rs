@@ -1,6 +1,6 @@
 //! How fast the simulator lets a cluster decide.
 
-use super::{cpu, cpu_since, next_leader, row::Row, setup};
+use super::{Row, cpu, cpu_since, next_leader, setup};
 use hamlet_simulator::agreement::Cluster;
 use serde::Serialize;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! How long one command takes.
 
-use super::{command, cpu, next_leader, row::Row, setup};
+use super::{Row, command, cpu, next_leader, setup};
 use hamlet_consensus::Model;
 use hamlet_simulator::agreement::{Cluster, Setup};
 use serde::Serialize;

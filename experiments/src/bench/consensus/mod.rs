@@ -4,9 +4,9 @@ mod certificates;
 mod decisions;
 mod latency;
 mod rest;
-mod row;
 mod throughput;
 
+use super::row::{self, Row};
 use crate::{Outcome, interrupt, json, process};
 use clap::Args;
 use hamlet_consensus::{FaultModel, Model, member::Member};

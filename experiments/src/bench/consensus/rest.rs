@@ -1,6 +1,6 @@
 //! What is said when there is nothing to decide, and how long dead leaders hold everybody up.
 
-use super::{command, row::Row, setup};
+use super::{Row, command, setup};
 use hamlet_simulator::agreement::{Cluster, Setup};
 use serde::Serialize;
 use std::time::Duration;

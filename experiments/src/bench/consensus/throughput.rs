@@ -3,7 +3,7 @@
 //! Members are dealt to threads; a thread does all that its members have to, checks of signatures included. What members
 //! say is encoded once and decoded by each receiver. There are no links and no disks.
 
-use super::{COMMAND_BYTES, command, row::Row};
+use super::{COMMAND_BYTES, Row, command};
 use crate::interrupt;
 use bytes::Bytes;
 use hamlet_consensus::{
