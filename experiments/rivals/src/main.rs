@@ -45,6 +45,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let mut rows = Vec::new();
+    race::print_head();
+    let engines: [(_, fn(Run) -> race::Result); 2] =
+        [("hamlet", hamlet::race), ("commonware", simplex::race)];
     for &members in &arguments.members {
         let both = [Signatures::Cheap, Signatures::Ed25519];
         let runs = both.into_iter().flat_map(|signatures| {
@@ -60,11 +63,13 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 signatures,
                 decisions: (arguments.decisions * 4 / u64::from(members)).max(10),
             };
-            rows.push(Row::new(run, "hamlet", hamlet::race(run)));
-            rows.push(Row::new(run, "commonware", simplex::race(run)));
+            for (engine, race) in engines {
+                let row = Row::new(run, engine, race(run));
+                row.print();
+                rows.push(row);
+            }
         }
     }
-    race::print(&rows);
     let Some(path) = &arguments.json else {
         return Ok(());
     };

@@ -69,6 +69,22 @@ impl Row {
             decisions_per_cpu_s: result.decisions as f64 / result.cpu.as_secs_f64(),
         }
     }
+
+    /// Prints it as a line of the table.
+    pub fn print(&self) {
+        let number =
+            |number: Option<f64>| number.map_or("-".into(), |number| format!("{number:.2}"));
+        println!(
+            "{:7} {:7} {:10} {:11} {:>13} {:>10} {:20.0}",
+            self.run.members,
+            self.run.link_ms,
+            format!("{:?}", self.run.signatures),
+            self.engine,
+            number(self.median_delays),
+            number(self.median_ms),
+            self.decisions_per_cpu_s
+        );
+    }
 }
 
 /// The processor time that this thread has used so far, where the system says.
@@ -81,22 +97,9 @@ pub fn cpu() -> Duration {
     Duration::from_nanos(nanos.unwrap_or(0))
 }
 
-/// Prints a table.
-pub fn print(rows: &[Row]) {
+/// Prints the head of a table.
+pub fn print_head() {
     println!(
         "members link_ms signatures engine      median_delays  median_ms  decisions_per_cpu_s"
     );
-    let number = |number: Option<f64>| number.map_or("-".into(), |number| format!("{number:.2}"));
-    for row in rows {
-        println!(
-            "{:7} {:7} {:10} {:11} {:>13} {:>10} {:20.0}",
-            row.run.members,
-            row.run.link_ms,
-            format!("{:?}", row.run.signatures),
-            row.engine,
-            number(row.median_delays),
-            number(row.median_ms),
-            row.decisions_per_cpu_s
-        );
-    }
 }
