@@ -40,6 +40,8 @@ pub(crate) struct Core {
     deals: Vec<Arc<Deal>>,
     /// Whom agreement needs a link with, whatever the view says.
     pub contacts: Vec<PeerId>,
+    /// Links whose numbers are those of other peers now, for the streams to take note of.
+    pub reused: Vec<LinkId>,
     outputs: VecDeque<Output>,
 }
 
@@ -64,6 +66,7 @@ impl Core {
             ablated: Ablated::default(),
             deals: Vec::new(),
             contacts: Vec::new(),
+            reused: Vec::new(),
             outputs: VecDeque::new(),
         };
         core.follow_view();
@@ -80,7 +83,10 @@ impl Core {
                 wanted.insert(place, contact);
             }
         }
-        let change = self.links.want(&wanted);
+        // Deals that refer to a link are let go of within what is kept; segments that hold on to those, in as long again.
+        let quarantine = self.view.kept() * 2;
+        let change = self.links.want(&wanted, self.now, quarantine);
+        self.reused.extend(change.reused);
         self.outputs
             .extend(change.connect.into_iter().map(Output::Connect));
         self.outputs

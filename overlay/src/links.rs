@@ -4,11 +4,12 @@ use crate::{
     identity::PeerId,
     message::{MAX_NOTICES, Notice},
     set::SlotSet,
+    time::{Duration, Time},
     view::Epoch,
 };
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-/// The number of a link within its peer. Numbers are never used again.
+/// The number of a link within its peer. A number is used again some time after its link was wanted last.
 pub(crate) type LinkId = usize;
 
 /// One link.
@@ -31,12 +32,17 @@ pub(crate) struct Links {
     table: Vec<u32>,
     /// Links with notices to be sent.
     noticed: Vec<LinkId>,
+    /// Links that were not wanted any more, and since when.
+    unwanted: VecDeque<(Time, LinkId)>,
 }
 
 /// What changes when other links are wanted.
+#[derive(Default)]
 pub(crate) struct Change {
     pub connect: Vec<PeerId>,
     pub release: Vec<PeerId>,
+    /// Numbers that are those of other peers now.
+    pub reused: Vec<LinkId>,
 }
 
 impl Links {
@@ -96,27 +102,57 @@ impl Links {
         )
     }
 
-    /// Wants exactly these links from now on; they are in ascending order.
-    pub fn want(&mut self, peers: &[PeerId]) -> Change {
-        let mut change = Change {
-            connect: Vec::new(),
-            release: Vec::new(),
-        };
-        for link in &mut self.links {
+    /// Wants exactly these links from now on; they are in ascending order. Nothing refers any more to links that have
+    /// not been wanted for so long: their numbers are used again.
+    pub fn want(&mut self, peers: &[PeerId], now: Time, quarantine: Duration) -> Change {
+        let mut change = Change::default();
+        for (number, link) in self.links.iter_mut().enumerate() {
             if link.wanted && peers.binary_search(&link.peer).is_err() {
                 link.wanted = false;
                 link.connected = false;
                 link.notices.clear();
+                self.unwanted.push_back((now, number));
                 change.release.push(link.peer);
             }
         }
         for &peer in peers {
-            let link = self.number(peer).unwrap_or_else(|| self.add(peer));
+            let link = match (self.number(peer), self.free(now, quarantine)) {
+                (Some(link), _) => link,
+                (None, Some(link)) => {
+                    self.give_anew(link, peer);
+                    change.reused.push(link);
+                    link
+                }
+                (None, None) => self.add(peer),
+            };
             if !std::mem::replace(&mut self.links[link].wanted, true) {
                 change.connect.push(peer);
             }
         }
         change
+    }
+
+    /// A link whose number may be used again.
+    fn free(&mut self, now: Time, quarantine: Duration) -> Option<LinkId> {
+        while let Some(&(since, link)) = self.unwanted.front() {
+            if self.links[link].wanted {
+                self.unwanted.pop_front();
+            } else {
+                return (since + quarantine <= now).then_some(link);
+            }
+        }
+        None
+    }
+
+    fn give_anew(&mut self, link: LinkId, peer: PeerId) {
+        self.unwanted.pop_front();
+        self.links[link].peer = peer;
+        self.fill_table();
+    }
+
+    fn fill_table(&mut self) {
+        self.table.fill(0);
+        (0..self.links.len()).for_each(|link| self.enter(link));
     }
 
     fn add(&mut self, peer: PeerId) -> LinkId {
@@ -129,9 +165,10 @@ impl Links {
         });
         if self.links.len() * 2 > self.table.len() {
             self.table = vec![0; (self.links.len() * 4).next_power_of_two()];
-            (0..link).for_each(|link| self.enter(link));
+            self.fill_table();
+        } else {
+            self.enter(link);
         }
-        self.enter(link);
         link
     }
 
@@ -263,5 +300,61 @@ impl Deal {
     pub fn relays(&self, from: LinkId, slot: u8) -> bool {
         self.holders[usize::from(slot)] == Some(from)
             || self.across[usize::from(slot)].contains(&from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: u64) -> PeerId {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        PeerId(id)
+    }
+
+    #[test]
+    fn numbers_are_used_again_after_their_quarantine_and_not_before() {
+        let mut links = Links::default();
+        let quarantine = Duration::from_secs(10);
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        links.want(&[peer(1), peer(2)], at(0), quarantine);
+        let change = links.want(&[peer(2), peer(3)], at(1), quarantine);
+        assert_eq!(
+            (change.release, change.connect),
+            (vec![peer(1)], vec![peer(3)])
+        );
+        assert_eq!((links.len(), links.find(peer(1))), (3, None));
+        // The same peer has its number back, and that is not free any more.
+        let change = links.want(&[peer(1), peer(2), peer(3)], at(2), quarantine);
+        assert_eq!(
+            (change.connect, links.find(peer(1))),
+            (vec![peer(1)], Some(0))
+        );
+        links.want(&[peer(2), peer(3)], at(3), quarantine);
+        links.set_connected(0, true);
+        let change = links.want(&[peer(2), peer(3), peer(4)], at(12), quarantine);
+        assert_eq!((change.reused, links.len()), (vec![], 4));
+        let change = links.want(&[peer(2), peer(3), peer(4), peer(5)], at(13), quarantine);
+        assert_eq!(change.reused, [0]);
+        for (number, link) in [(5, 0), (2, 1), (3, 2), (4, 3)] {
+            assert_eq!(links.find(peer(number)), Some(link));
+        }
+        assert_eq!((links.find(peer(1)), links.len()), (None, 4));
+    }
+
+    #[test]
+    fn peers_that_come_and_go_for_ever_take_bounded_room() {
+        let mut links = Links::default();
+        for number in 0..10_000 {
+            let now = Time::ZERO + Duration::from_secs(number);
+            links.want(
+                &[peer(number), peer(number + 1)],
+                now,
+                Duration::from_secs(20),
+            );
+            assert_eq!(links.count().0, 2);
+        }
+        assert!(links.len() < 30 && links.table.len() <= 128);
     }
 }

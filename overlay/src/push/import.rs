@@ -30,6 +30,11 @@ impl Imports {
         self.shards
     }
 
+    /// The number of a link is that of another peer now.
+    pub fn forget_link(&mut self, link: LinkId) {
+        self.owed.retain(|&(owed, _)| owed != link);
+    }
+
     /// The fellows that a shard is imported for.
     pub fn for_whom(&self, shard: u8) -> impl Iterator<Item = LinkId> {
         let owed = self.owed.iter();

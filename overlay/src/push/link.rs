@@ -36,6 +36,21 @@ pub(super) struct LinkState {
 }
 
 impl LinkState {
+    /// Of a link of which nothing is known.
+    fn new(allowance: u16) -> LinkState {
+        LinkState {
+            standings: [None; 2],
+            allowance,
+            early: None,
+            gave: false,
+            unanswered: 0,
+            lazy: SlotSet::EMPTY,
+            told_lazy: SlotSet::EMPTY,
+            join_after: Time::ZERO,
+            distrusted: false,
+        }
+    }
+
     fn refill(&mut self, more: u16, cap: u16) {
         self.allowance = self.allowance.max(cap.min(self.allowance + more));
     }
@@ -44,20 +59,20 @@ impl LinkState {
 impl Stream {
     pub(super) fn link(&mut self, link: LinkId) -> &mut LinkState {
         if self.links.len() <= link {
-            let new = LinkState {
-                standings: [None; 2],
-                allowance: self.first_allowance,
-                early: None,
-                gave: false,
-                unanswered: 0,
-                lazy: SlotSet::EMPTY,
-                told_lazy: SlotSet::EMPTY,
-                join_after: Time::ZERO,
-                distrusted: false,
-            };
+            let new = LinkState::new(self.first_allowance);
             self.links.resize(link + 1, new);
         }
         &mut self.links[link]
+    }
+
+    /// The number of a link is that of another peer now.
+    pub fn forget_link(&mut self, link: LinkId) {
+        if let Some(state) = self.links.get_mut(link) {
+            *state = LinkState::new(self.first_allowance);
+        }
+        for (_, segment) in self.window.range_mut(..SegmentNumber::MAX) {
+            segment.forget_link(link);
+        }
     }
 
     pub fn link_changed(&mut self, core: &mut Core, link: LinkId, connected: bool) {

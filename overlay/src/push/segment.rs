@@ -165,6 +165,19 @@ impl Segment {
         &mut self.exchanges[link]
     }
 
+    /// The number of a link is that of another peer now.
+    pub fn forget_link(&mut self, link: LinkId) {
+        if let Some(exchange) = self.exchanges.get_mut(link) {
+            *exchange = Exchange::default();
+        }
+        self.asks.retain(|_, ask| ask.of != link);
+        self.held.retain(|_, (from, _)| *from != link);
+        for offers in self.offers.values_mut() {
+            offers.retain(|from| *from != link);
+        }
+        self.imports.forget_link(link);
+    }
+
     /// Whether a link was asked for a shard at any time.
     pub fn asked(&self, link: LinkId, shard: u8) -> bool {
         self.exchanges

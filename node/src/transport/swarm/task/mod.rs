@@ -26,7 +26,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use sessions::Report;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{
         Arc,
@@ -61,6 +61,8 @@ pub struct Task {
     control: Control,
     protocols: Protocols,
     addresses: BTreeMap<PeerId, Vec<Multiaddr>>,
+    /// Whose addresses did not come with the configuration; they are forgotten when the peer is released.
+    learned: BTreeSet<PeerId>,
     prefer: TransportKind,
     neighbours: BTreeMap<PeerId, Neighbour>,
     inbox: Inbox,
@@ -113,6 +115,7 @@ impl Task {
             control,
             protocols: config.protocols,
             addresses,
+            learned: BTreeSet::new(),
             prefer: config.prefer,
             neighbours: BTreeMap::new(),
             inbox,
@@ -169,6 +172,7 @@ impl Task {
             neighbour.addresses.clone_from(&addresses);
         }
         self.addresses.insert(peer, addresses);
+        self.learned.insert(peer);
     }
 
     fn connect(&mut self, peer: PeerId, outbox: Arc<Outbox>, gates: Gates) {
@@ -183,6 +187,9 @@ impl Task {
     }
 
     fn release(&mut self, peer: PeerId) {
+        if self.learned.remove(&peer) {
+            self.addresses.remove(&peer);
+        }
         if let Some(mut neighbour) = self.neighbours.remove(&peer) {
             if neighbour.take_down() {
                 self.connected.fetch_sub(1, Relaxed);

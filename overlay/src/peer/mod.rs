@@ -1,11 +1,9 @@
 //! The peer: one participant of a network, as a state machine.
 
+mod agreeing;
+
 use crate::{
-    agreement::{
-        Agreement, Outcome, Standing, Start,
-        order::{MAX_HEADS, Order, Saying},
-        state::ClusterState,
-    },
+    agreement::Agreement,
     core::Core,
     identity::{PeerId, Signer, Verifier},
     io::{Event, Input, Output, PublishError, Refusal},
@@ -15,11 +13,9 @@ use crate::{
     report::Report,
     time::Time,
     view::{Change, SegmentNumber, StreamNumber, View},
-    wire::{Frame, encode},
+    wire::Frame,
     work::Work,
 };
-use bytes::Bytes;
-use hamlet_consensus::replica::StartError;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What a peer is started with.
@@ -87,45 +83,6 @@ impl Peer {
         }
     }
 
-    /// Takes part in the agreement of its cluster from now on, as far as it is a member.
-    ///
-    /// # Errors
-    /// If the records are damaged or another member's; then it must not take part.
-    pub fn agree(&mut self, start: &Start) -> Result<(), StartError> {
-        let core = &self.core;
-        self.agreement = Some(Agreement::start(
-            &core.view,
-            core.signer.clone(),
-            core.verifier.clone(),
-            start,
-            core.now,
-        )?);
-        self.set_wake();
-        Ok(())
-    }
-
-    /// Takes no part in agreement any more: what it says could not be kept.
-    pub fn leave_agreement(&mut self) {
-        self.agreement = None;
-    }
-
-    /// What this peer says to its cluster, signed, to be [proposed](Input::Propose); if it takes part.
-    pub fn say(&self, saying: Saying) -> Option<Order> {
-        self.agreement
-            .as_ref()
-            .map(|agreement| agreement.say(saying))
-    }
-
-    /// What it knows of its cluster's agreement, if it takes part.
-    pub fn standing(&self) -> Option<Standing> {
-        self.agreement.as_ref().map(Agreement::standing)
-    }
-
-    /// What its cluster agreed on, as far as this peer knows, if it takes part.
-    pub fn state(&self) -> Option<&ClusterState> {
-        self.agreement.as_ref().and_then(Agreement::state)
-    }
-
     /// The same peer without a mechanism, to show what that earns.
     #[cfg(feature = "ablation")]
     pub fn without(mut self, ablated: crate::ablation::Ablated) -> Peer {
@@ -178,6 +135,11 @@ impl Peer {
         let old = self.core.newest_deal();
         change(&mut self.core.view);
         self.core.follow_view();
+        for link in std::mem::take(&mut self.core.reused) {
+            for stream in self.streams.values_mut() {
+                stream.forget_link(link);
+            }
+        }
         if Arc::ptr_eq(&old.epoch, &self.core.newest_deal().epoch) {
             return;
         }
@@ -249,63 +211,6 @@ impl Peer {
         }
         self.agree_on();
         self.set_wake();
-    }
-
-    /// Does what agreement wants done now, and hands on what came of it.
-    fn agree_on(&mut self) {
-        let Some(agreement) = &mut self.agreement else {
-            return;
-        };
-        agreement.wake(self.core.now);
-        if agreement.wants_turn() {
-            let heads = self.streams.values().filter_map(Stream::head);
-            agreement.turn(heads.take(MAX_HEADS).collect());
-        }
-        if let Some((order, to)) = agreement.come_back() {
-            self.core
-                .tell(&to, &Message::Petition, encode(&order).into());
-        }
-        if let Some(herald) = agreement.herald() {
-            let to = self.core.neighbours();
-            self.core.tell(&to, &herald, Bytes::new());
-        }
-        agreement.order_progress();
-        while let Some(outcome) = agreement.poll() {
-            match outcome {
-                Outcome::Step(step) => self.core.agreement(step),
-                Outcome::Event(event) => self.core.event(Event::Agreed(event)),
-            }
-        }
-        if agreement.take_changed() {
-            self.follow_agreement();
-        }
-    }
-
-    /// Lets the view follow what the cluster agreed on.
-    fn follow_agreement(&mut self) {
-        let Some(agreement) = &self.agreement else {
-            return;
-        };
-        let told = std::mem::take(&mut self.cards);
-        for card in agreement.cards() {
-            let known = told.get(&card.peer).copied();
-            if known.is_none_or(|known| known < card.written_unix_ms) {
-                self.core.output(Output::Card(card.clone()));
-            }
-            self.cards.insert(card.peer, card.written_unix_ms);
-        }
-        let changes = agreement.changes(&self.core.view);
-        let contacts = agreement.contacts();
-        if changes.is_empty() && contacts == self.core.contacts {
-            return;
-        }
-        self.core.contacts = contacts;
-        let now = self.core.now;
-        self.change_view(|view| {
-            for change in changes {
-                view.begin(now, change);
-            }
-        });
     }
 
     /// What the peer wants done next; `None` until the next input.
@@ -390,34 +295,6 @@ impl Peer {
             stream.distrust(&mut self.core, link);
         }
         outcome
-    }
-
-    fn on_agreement(&mut self, from: PeerId, message: Message, body: &[u8]) -> Result<(), Refusal> {
-        let now = self.core.now;
-        // One that does not take part (any more) says nothing, since others cannot know.
-        let Some(agreement) = &mut self.agreement else {
-            return Ok(());
-        };
-        let answer = match message {
-            Message::Agreement { epoch } => return agreement.receive(now, from, epoch, body),
-            Message::Transfer => return agreement.transfer(now, from, body),
-            Message::Progress => return agreement.on_progress(now, from, body),
-            Message::Petition => {
-                let order = hamlet_consensus::wire::decode(body);
-                let order: Order = order.map_err(|_| Refusal::Malformed)?;
-                return agreement.petition(now, from, order);
-            }
-            Message::Herald { cluster, epoch } => {
-                let question = agreement.on_herald(now, from, cluster, epoch);
-                question.map(|question| (question, Bytes::new()))
-            }
-            Message::Behind { epoch } => agreement.on_behind(now, from, epoch)?,
-            _ => None,
-        };
-        if let Some((message, body)) = answer {
-            self.core.tell(&[from], &message, body);
-        }
-        Ok(())
     }
 
     fn notice(&mut self, from: LinkId, notice: Notice) -> Result<(), Refusal> {
