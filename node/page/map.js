@@ -109,7 +109,7 @@ export class NetworkMap {
       group.append(mark);
     });
     const first = this.#marks.findIndex(Boolean);
-    this.#marks[this.network.me ?? first]?.setAttribute('tabindex', '0');
+    (this.#marks[this.network.me] ?? this.#marks[first])?.setAttribute('tabindex', '0');
     return group;
   }
 
@@ -117,7 +117,7 @@ export class NetworkMap {
   #near() {
     const { network } = this;
     if (network.peers.length <= PEERS_DRAWN || network.me === null) return null;
-    const own = this.at.peers[network.me].cluster;
+    const own = this.at.peers[network.me]?.cluster;
     const near = new Set([own]);
     for (const cycle of network.cycles) {
       const at = cycle.indexOf(own);
@@ -140,7 +140,7 @@ export class NetworkMap {
     event.preventDefault();
     const here = this.at.peers[peer];
     let best = null;
-    for (const { peer: other, x, y } of this.at.peers) {
+    for (const { peer: other, x, y } of this.at.peers.filter(Boolean)) {
       if (other === peer || !this.#marks[other]) continue;
       const [dx, dy] = [x - here.x, y - here.y];
       const along = dx * toward[0] + dy * toward[1];

@@ -93,6 +93,16 @@ function look(peer) {
   });
 }
 
+/** Clusters are in other epochs: others are in them, at other hours. */
+async function redraw() {
+  page.network = await get('api/v1/network');
+  page.map = new NetworkMap(byId('map'), page.network, null);
+  page.replay.use(page.map);
+}
+
+/** Whether the map shows another epoch of a cluster than the node knows. */
+const isPast = ({ cluster, epoch }) => page.network.clusters[cluster]?.epoch !== epoch;
+
 /** Events come, perhaps again: whatever answers now may be another network. */
 async function found() {
   warn('');
@@ -128,9 +138,11 @@ function takeStatus(status) {
   page.picture.says(says, state === 'live');
   page.map.focus(focus, status.links);
   const at = page.map.at.peers[focus];
-  const slots = `slot${at.slots.length === 1 ? '' : 's'} ${at.slots.join(', ')}`;
-  byId('peer-role').textContent = `cluster ${at.cluster}, ${slots} · ${network.peers[focus]}… · up for ${duration(status.running_ms)}`;
+  const slots = at && `slot${at.slots.length === 1 ? '' : 's'} ${at.slots.join(', ')}`;
+  const place = at ? `cluster ${at.cluster}, ${slots}` : `no member of cluster ${status.cluster}`;
+  byId('peer-role').textContent = `${place} · ${network.peers[focus]}… · up for ${duration(status.running_ms)}`;
   if (demo) return;
+  if (status.epochs.some(isPast)) redraw().catch(() => {});
   if (byId('verdict').textContent !== says) byId('verdict').textContent = own ? `publishing; ${says}` : says;
   takeNeighbours(status);
 }
@@ -139,7 +151,7 @@ function takeStatus(status) {
 function takeNeighbours(status) {
   const { network, focus, stream } = page;
   const links = new Map(status.links.map(link => [link.peer, link]));
-  const cluster = network.clusters[page.map.at.peers[focus].cluster];
+  const cluster = network.clusters[status.cluster];
   const silent = new Set(status.streams[stream].silent_slots.map(slot => cluster.slots[slot]));
   network.peers.forEach((_, peer) => {
     const link = links.get(peer);

@@ -57,6 +57,7 @@ export function schedule(trace, k) {
 /** Plays traces on a map, one after the other, always the newest. */
 export class Replay {
   #map;
+  #watch;
   #me;
   #next = null;
   #playing = null;
@@ -67,15 +68,22 @@ export class Replay {
 
   /** `me` is the one peer that sees, or null if all do; `k` shards restore a segment. */
   constructor(map, { me, k, n, onCaption, onChapter }) {
-    this.#map = map;
     this.#me = me;
     this.k = k;
     this.n = n;
     this.#onCaption = onCaption;
     this.#onChapter = onChapter;
     this.#still = matchMedia('(prefers-reduced-motion: reduce)');
+    this.#watch = new ResizeObserver(() => this.#resize());
+    this.use(map);
+  }
+
+  /** Goes on over another map. */
+  use(map) {
+    this.#watch.disconnect();
+    this.#map = map;
     this.pen = map.canvas.getContext('2d');
-    new ResizeObserver(() => this.#resize()).observe(map.canvas);
+    this.#watch.observe(map.canvas);
     this.#resize();
   }
 

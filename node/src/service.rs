@@ -2,7 +2,7 @@
 
 use crate::{
     config::Settings,
-    control::{self, Access, Server, metrics::Metrics},
+    control::{self, Access, Server, metrics::Metrics, roll::Roll},
     data::{Folder, Lock, Reservation},
     driver::{self, DriverConfig, PeerHandle},
     failure::{Failure, Kind},
@@ -11,7 +11,9 @@ use crate::{
     tally::Tally,
     uri::StreamUri,
 };
-use hamlet_overlay::{agreement::Agreed, genesis::Network, identity::PeerId, io::Event};
+use hamlet_overlay::{
+    agreement::Agreed, genesis::Network, identity::PeerId, io::Event, view::Epoch,
+};
 use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError};
@@ -20,7 +22,7 @@ use tracing::{debug, error, info, warn};
 /// A peer that runs, with what publishes and plays its streams.
 #[derive(Debug)]
 pub struct Service {
-    network: Arc<Network>,
+    roll: Arc<Roll>,
     handle: PeerHandle,
     playback: Playback,
     tally: Tally,
@@ -38,7 +40,7 @@ impl Service {
         publisher: Option<Arc<Publisher>>,
     ) -> Service {
         Service {
-            network,
+            roll: Arc::new(Roll::new(network)),
             playback: Playback::new(handle.clone(), UNWATCHED),
             tally: Tally::follow(&handle),
             metrics: Metrics::new(registry),
@@ -49,12 +51,19 @@ impl Service {
 
     /// The network.
     pub fn network(&self) -> &Network {
-        &self.network
+        self.roll.network()
     }
 
-    /// The network, to keep.
-    pub fn network_shared(&self) -> Arc<Network> {
-        self.network.clone()
+    /// The numbers of peers.
+    pub fn roll(&self) -> &Arc<Roll> {
+        &self.roll
+    }
+
+    /// Gives numbers to this peer and to those around it.
+    pub fn meet(&self, around: &Epoch) {
+        let clusters = around.clusters();
+        let members = clusters.flat_map(|cluster| cluster.members().iter().copied());
+        self.roll.meet(members.chain([self.handle.id()]));
     }
 
     /// The peer.
@@ -85,10 +94,10 @@ impl Service {
     /// The peer's own stream, if it has a certificate.
     pub fn own_stream(&self) -> Option<StreamUri> {
         let uri = StreamUri {
-            network: self.network.id(),
+            network: self.network().id(),
             stream: self.handle.id(),
         };
-        uri.find(&self.network).ok().map(|_| uri)
+        uri.find(self.network()).ok().map(|_| uri)
     }
 
     /// Stops the peer; players come to the end of their streams.

@@ -77,12 +77,12 @@ pub(super) async fn readiness(State(door): State<Door>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, says).into_response()
 }
 
-pub(super) async fn network(State(door): State<Door>) -> Json<NetworkMap> {
+pub(super) async fn network(State(door): State<Door>) -> Result<Json<NetworkMap>, Failure> {
     let service = &door.service;
-    Json(NetworkMap::of(
-        service.network(),
-        Some(service.handle().id()),
-    ))
+    let around = service.handle().status().await?.around;
+    service.meet(&around);
+    let me = Some(service.handle().id());
+    Ok(Json(NetworkMap::of(service.roll(), me, Some(&around))))
 }
 
 pub(super) async fn events(State(door): State<Door>) -> Result<Response, Failure> {

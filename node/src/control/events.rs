@@ -7,7 +7,6 @@
 
 use super::{
     Door,
-    map::number_of,
     status::Status,
     trace::{Tracer, Watch},
 };
@@ -92,9 +91,10 @@ pub fn ticks() -> tokio::time::Interval {
 
 /// Follows a node until it stops or the page goes.
 pub(super) async fn follow(door: Door, channel: Channel) -> Result<(), Gone> {
-    let (network, handle) = (door.service.network_shared(), door.service.handle().clone());
-    let me = number_of(&network, handle.id()).unwrap_or_default();
-    let mut tracer = Tracer::new(network, 1);
+    let (roll, handle) = (door.service.roll().clone(), door.service.handle().clone());
+    roll.meet([handle.id()]);
+    let me = roll.number(handle.id()).unwrap_or_default();
+    let mut tracer = Tracer::new(roll, 1);
     let mut watch = Watch::default();
     watch.look_at(me, &handle);
     let mut ticks = ticks();

@@ -1,17 +1,17 @@
-//! The network as it was founded: who is in which cluster, and how the cycles lead over the clusters.
+//! The network: who is in which cluster, and how the cycles lead over the clusters. Of the clusters around a peer it shows the
+//! newest epochs that the peer knows, of others the founding.
 
+use super::roll::{PeerNumber, Roll};
 use crate::uri::StreamUri;
 use hamlet_overlay::{
-    genesis::{Network, Parameters},
+    genesis::Parameters,
     hash::hex,
     identity::PeerId,
+    view::{Cluster, Epoch},
 };
 use serde::Serialize;
 
-/// A peer's number: its place in the genesis.
-pub type PeerNumber = usize;
-
-/// The network as it was founded. Peers are numbers: their places in the genesis.
+/// The network. Peers are numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct NetworkMap {
     /// Its identity, in hexadecimal.
@@ -35,6 +35,8 @@ pub struct NetworkMap {
 /// A cluster.
 #[derive(Clone, Debug, Serialize)]
 pub struct ClusterMap {
+    /// The number of the epoch that is shown.
+    pub epoch: u64,
     /// Its members.
     pub members: Vec<PeerNumber>,
     /// Per slot, the member that holds it.
@@ -52,20 +54,22 @@ pub struct StreamMap {
     pub source: PeerNumber,
 }
 
-/// The number of a peer, if it is a founder.
-pub fn number_of(network: &Network, peer: PeerId) -> Option<PeerNumber> {
-    let founders = &network.genesis().founders;
-    founders
-        .binary_search_by_key(&peer, |founder| founder.id)
-        .ok()
-}
-
 impl NetworkMap {
-    /// The map of a network, as `me` tells it.
-    pub fn of(network: &Network, me: Option<PeerId>) -> NetworkMap {
+    /// The map of a network, as `me` tells it, who knows this of the clusters around.
+    pub fn of(roll: &Roll, me: Option<PeerId>, around: Option<&Epoch>) -> NetworkMap {
+        let network = roll.network();
         let genesis = network.genesis();
-        let number = |peer| number_of(network, peer).unwrap_or_default();
-        let clusters = network.clusters().iter().map(|cluster| ClusterMap {
+        let number = |peer| roll.number(peer).unwrap_or_default();
+        let newest = |founding: &Cluster| {
+            let known = around.and_then(|epoch| {
+                let mut clusters = epoch.clusters();
+                clusters.find(|cluster| cluster.id == founding.id)
+            });
+            known.map_or_else(|| founding.clone(), |cluster| (**cluster).clone())
+        };
+        let clusters = network.clusters().iter().map(newest);
+        let clusters = clusters.map(|cluster| ClusterMap {
+            epoch: cluster.epoch,
             members: cluster.members().iter().copied().map(number).collect(),
             slots: (0..genesis.parameters.n)
                 .map(|slot| number(cluster.holder(slot)))
@@ -84,15 +88,11 @@ impl NetworkMap {
             id: network.id().to_string(),
             name: genesis.name.clone(),
             parameters: genesis.parameters,
-            peers: genesis
-                .founders
-                .iter()
-                .map(|founder| hex(&founder.id.0[..4]))
-                .collect(),
+            peers: roll.peers().iter().map(|peer| hex(&peer.0[..4])).collect(),
             clusters: clusters.collect(),
             cycles: network.cycles().to_vec(),
             streams: streams.collect(),
-            me: me.and_then(|me| number_of(network, me)),
+            me: me.and_then(|me| roll.number(me)),
         }
     }
 }

@@ -37,6 +37,7 @@ pub mod map;
 pub mod media;
 pub mod metrics;
 pub mod page;
+pub mod roll;
 pub mod segments;
 pub mod status;
 pub mod trace;

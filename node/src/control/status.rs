@@ -1,6 +1,6 @@
 //! What a node says of itself.
 
-use super::map::{PeerNumber, number_of};
+use super::roll::PeerNumber;
 use crate::{driver::Stopped, playback::Heard, service::Service, uri::StreamUri};
 use hamlet_overlay::{
     genesis::Parameters, identity::PeerId, report::StreamReport, view::StreamNumber,
@@ -22,6 +22,8 @@ pub struct Status {
     pub peer: String,
     /// The number of the peer's cluster.
     pub cluster: u64,
+    /// The newest epochs that it knows of its cluster and of those around.
+    pub epochs: Vec<ClusterEpoch>,
     /// How long it has been running, in milliseconds.
     pub running_ms: u64,
     /// Where it listens for peers.
@@ -47,10 +49,19 @@ pub struct Status {
     pub transport: serde_json::Value,
 }
 
+/// The newest epoch that is known of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterEpoch {
+    /// The cluster's number.
+    pub cluster: u64,
+    /// The epoch's number.
+    pub epoch: u64,
+}
+
 /// A link that a peer wants.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Link {
-    /// The neighbour's number: its place in the genesis.
+    /// The neighbour's number.
     pub peer: PeerNumber,
     /// Whether frames pass.
     pub connected: bool,
@@ -151,6 +162,7 @@ impl Status {
         let heard = service.playback().heard().await;
         let network = service.network();
         let genesis = network.genesis();
+        service.meet(&status.around);
         let report = status.report;
         let stream = |number: StreamNumber, source: PeerId| {
             let counted = report.streams.get(&number).cloned().unwrap_or_default();
@@ -202,7 +214,7 @@ impl Status {
         let links = status.links.iter().filter_map(|link| {
             let refused = report.refused_from.get(&link.peer);
             Some(Link {
-                peer: number_of(network, link.peer)?,
+                peer: service.roll().number(link.peer)?,
                 connected: link.connected,
                 refused: refused.map_or(0, |kinds| kinds.values().sum()),
             })
@@ -223,9 +235,13 @@ impl Status {
                 parameters: genesis.parameters,
             },
             peer: status.peer,
-            cluster: network
-                .cluster_of(service.handle().id())
-                .map_or(0, |cluster| cluster.id),
+            cluster: status.around.own.id,
+            epochs: (status.around.clusters())
+                .map(|cluster| ClusterEpoch {
+                    cluster: cluster.id,
+                    epoch: cluster.epoch,
+                })
+                .collect(),
             running_ms: status.running_ms,
             listening: status.listening,
             links_wanted: report.links_wanted,

@@ -1,12 +1,11 @@
 //! What became of a traced segment: every shard of it that peers saw go or come, and who restored it when.
 
-use super::map::{PeerNumber, number_of};
+use super::roll::{PeerNumber, Roll};
 use crate::driver::{
     PeerHandle,
     passage::{EVERY, Passage, Way},
 };
 use hamlet_overlay::{
-    genesis::Network,
     io::Event,
     push::duty::{Rotation, rotation},
     time::Time,
@@ -149,7 +148,7 @@ impl Watch {
 
 /// Puts traces together.
 pub struct Tracer {
-    network: Arc<Network>,
+    roll: Arc<Roll>,
     view: Option<View>,
     slots: Vec<u8>,
     open: BTreeMap<(StreamNumber, SegmentNumber), Open>,
@@ -164,13 +163,14 @@ struct Open {
 
 impl Tracer {
     /// Of what so many peers of a network see.
-    pub fn new(network: Arc<Network>, peers: usize) -> Tracer {
+    pub fn new(roll: Arc<Roll>, peers: usize) -> Tracer {
+        let network = roll.network();
         let parameters = network.parameters();
         let founder = network.genesis().founders.first();
-        let view = founder.and_then(|founder| View::founding(&network, founder.id));
+        let view = founder.and_then(|founder| View::founding(network, founder.id));
         let slots = shown_slots(parameters.n, parameters.k, peers);
         Tracer {
-            network,
+            roll,
             view,
             slots,
             open: BTreeMap::new(),
@@ -212,7 +212,7 @@ impl Tracer {
                 let other = match passage.way {
                     Way::To { peer, .. } | Way::From { peer } => peer,
                 };
-                let Some(other) = number_of(&self.network, other) else {
+                let Some(other) = self.roll.number(other) else {
                     return;
                 };
                 let (from, to) = match passage.way {
@@ -308,7 +308,7 @@ mod tests {
         identity::PeerId,
     };
 
-    fn network(peers: u8) -> Arc<Network> {
+    fn roll(peers: u8) -> Arc<Roll> {
         let founders = (0..peers).map(|number| Founder {
             id: PeerId([number; 32]),
             addresses: Vec::new(),
@@ -323,7 +323,7 @@ mod tests {
                 max_bits_per_s: 1_000_000,
             }],
         };
-        Arc::new(genesis.found().unwrap())
+        Arc::new(Roll::new(Arc::new(genesis.found().unwrap())))
     }
 
     fn passed(ms: u64, shard: u8, way: Way) -> Seen {
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_hop_come_together() {
-        let mut tracer = Tracer::new(network(8), 8);
+        let mut tracer = Tracer::new(roll(8), 8);
         let (three, five) = (PeerId([3; 32]), PeerId([5; 32]));
         let to = Way::To {
             peer: five,
@@ -373,7 +373,7 @@ mod tests {
     fn large_networks_show_some_slots_and_no_trace_grows_without_bound() {
         assert_eq!(shown_slots(8, 4, 24), (0..8).collect::<Vec<u8>>());
         assert_eq!(shown_slots(32, 16, 1024), [0, 5, 10, 16, 21, 26]);
-        let mut tracer = Tracer::new(network(8), 8);
+        let mut tracer = Tracer::new(roll(8), 8);
         for segment in 0..1_000 {
             tracer.saw(1, Seen::Has(Time::ZERO, 0, segment * EVERY));
         }

@@ -4,7 +4,7 @@
 use crate::{
     control::{
         self,
-        map::{PeerNumber, number_of},
+        roll::{PeerNumber, Roll},
     },
     driver::{Clock, PeerHandle},
     service::Service,
@@ -81,7 +81,7 @@ pub struct Running {
 
 /// All peers of a demonstration, as they are now.
 pub struct Cast {
-    network: Arc<Network>,
+    roll: Arc<Roll>,
     clock: Clock,
     base: String,
     seats: RwLock<BTreeMap<PeerNumber, Seat>>,
@@ -93,7 +93,7 @@ impl Cast {
     /// Nobody yet, of a network that is found under the URL `base`.
     pub fn new(network: Arc<Network>, clock: Clock, base: String) -> Cast {
         Cast {
-            network,
+            roll: Arc::new(Roll::new(network)),
             clock,
             base,
             seats: RwLock::default(),
@@ -103,7 +103,12 @@ impl Cast {
 
     /// The network.
     pub fn network(&self) -> &Arc<Network> {
-        &self.network
+        self.roll.network()
+    }
+
+    /// The numbers of its peers.
+    pub fn roll(&self) -> &Arc<Roll> {
+        &self.roll
     }
 
     /// The clock of all peers.
@@ -114,14 +119,14 @@ impl Cast {
     /// The number of a peer.
     pub fn number(&self, peer: PeerId) -> PeerNumber {
         // Every peer of a demonstration is a founder.
-        number_of(&self.network, peer).unwrap_or_default()
+        self.roll.number(peer).unwrap_or_default()
     }
 
     /// Gives a running peer its seat.
     pub fn seat(&self, handle: &PeerHandle, state: State) {
         let number = self.number(handle.id());
         let base = format!("{}/peers/{number}", self.base);
-        let (network, handle) = (self.network.clone(), handle.clone());
+        let (network, handle) = (self.network().clone(), handle.clone());
         let service = Arc::new(Service::new(network, handle, Registry::default(), None));
         let running = Running {
             routes: control::routes(service.clone(), base.clone(), None),

@@ -17,8 +17,9 @@ use crate::{
         Token,
         events::{self, Channel, Gone, Readers},
         guard::TokenInAddress,
-        map::{NetworkMap, PeerNumber},
+        map::NetworkMap,
         page,
+        roll::PeerNumber,
         status::Status,
         trace::{Tracer, Watch},
         unauthorized,
@@ -120,7 +121,7 @@ struct Focus {
 }
 
 async fn network(Shared(door): Shared<Door>) -> Json<NetworkMap> {
-    Json(NetworkMap::of(door.cast.network(), None))
+    Json(NetworkMap::of(door.cast.roll(), None, None))
 }
 
 async fn events(
@@ -143,7 +144,7 @@ async fn follow(cast: &Cast, focus: Option<PeerNumber>, channel: Channel) -> Res
     let mut watched: BTreeMap<PeerNumber, u64> = BTreeMap::new();
     let mut delivered: BTreeMap<PeerNumber, (u64, Instant)> = BTreeMap::new();
     let mut watch = Watch::default();
-    let mut tracer = Tracer::new(cast.network().clone(), cast.seats().len());
+    let mut tracer = Tracer::new(cast.roll().clone(), cast.seats().len());
     let mut ticks = events::ticks();
     changes.mark_changed();
     loop {

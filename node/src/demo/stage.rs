@@ -8,7 +8,7 @@ use super::{
     summary::Account,
 };
 use crate::{
-    control::{self, Token, map::PeerNumber},
+    control::{self, Token, roll::PeerNumber},
     data::{Lock, Reservation},
     driver::{self, Clock, DriverConfig, Fault, PeerHandle, StartError},
     failure::{Failure, Kind},

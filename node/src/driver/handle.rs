@@ -12,7 +12,7 @@ use hamlet_overlay::{
     io::{self, Cut, Event, Segment},
     report::Report,
     time::Time,
-    view::{SegmentNumber, StreamNumber},
+    view::{self, SegmentNumber, StreamNumber},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -43,6 +43,9 @@ pub struct PeerStatus {
     pub listening: Vec<String>,
     /// The links that it wants.
     pub links: Vec<LinkStatus>,
+    /// Its cluster and those around, in the newest epochs that it knows.
+    #[serde(skip)]
+    pub around: Arc<view::Epoch>,
     /// How long it has been running, in milliseconds.
     pub running_ms: u64,
     /// What the protocol counted.

@@ -223,6 +223,7 @@ impl<T: Transport> Driver<T> {
         PeerStatus {
             peer: me.to_string(),
             links: links.collect(),
+            around: peer.view().newest().clone(),
             listening: listening.clone(),
             running_ms: clock.now().since(self.started).as_millis() as u64,
             report: peer.report().clone(),

@@ -435,18 +435,17 @@ impl World {
                 }
             }
         }
-        for peer in self.peers.values() {
-            let epoch = peer.view().newest();
-            let member = epoch.own.place(peer.id()).is_some();
-            let behind = epoch
-                .clusters()
-                .find(|cluster| newest_of.get(&cluster.id) != Some(*cluster));
+        // Who was removed and away meanwhile cannot know: nobody has a link with it any more.
+        for (&peer, state) in &self.peers {
+            let epoch = state.view().newest();
+            let own = newest_of.get(&epoch.own.id);
+            let member = own.is_some_and(|own| own.place(peer).is_some());
+            let mut clusters = epoch.clusters();
+            let behind = clusters.find(|cluster| newest_of.get(&cluster.id) != Some(*cluster));
             if let Some(behind) = behind.filter(|_| member) {
                 let text = format!(
-                    "{:?} knows epoch {} of cluster {}",
-                    peer.id(),
-                    behind.epoch,
-                    behind.id
+                    "{} knows epoch {} of cluster {}",
+                    peer, behind.epoch, behind.id
                 );
                 return self.oracle.blame(stuck(text));
             }
