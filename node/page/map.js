@@ -53,7 +53,7 @@ export class NetworkMap {
     this.dials = [];
     const group = svg('g');
     this.at.clusters.forEach(({ x, y, number }) => {
-      const members = this.network.clusters[number].members.length;
+      const { epoch, members: { length: members } } = this.network.clusters[number];
       const dial = svg('g', { class: 'dial', transform: `translate(${x},${y})` }, svg('circle', { class: 'face', r }));
       if (r > 60) {
         for (let hour = 0; hour < members; hour++) {
@@ -63,7 +63,7 @@ export class NetworkMap {
         }
       }
       if (r > 90) {
-        dial.append(svg('text', { class: 'name', y: -10 }, `cluster ${number}`));
+        dial.append(svg('text', { class: 'name', y: -10 }, epoch ? `cluster ${number}, epoch ${epoch}` : `cluster ${number}`));
         dial.have = dial.appendChild(svg('text', { class: 'have', y: 12 }));
       }
       this.dials[number] = dial;
