@@ -10,7 +10,7 @@
 //! while let Some(output) = replica.poll() { carry out, in this order }
 //! ```
 //!
-//! * [`succession`]: how a peer goes from one epoch to the next, with the rules E1 to E8.
+//! * [`succession`]: how a peer goes from one epoch to the next, with the rules E1 to E9.
 //! * [`replica`]: the rules R1 to R14, one module for each group of them.
 //! * [`beacon`]: randomness that members agree on through their log, with the rules B1 to B4.
 //! * [`vote`], [`certificate`], [`block`], [`command`], [`message`], [`outcome`], [`evidence`]: what is said.
