@@ -4,6 +4,7 @@ mod beacon;
 mod consensus;
 mod epochs;
 mod learn;
+mod members;
 mod row;
 mod simulator;
 
@@ -23,6 +24,7 @@ enum Part {
     Consensus(consensus::Arguments),
     Epochs(epochs::Arguments),
     Learn(learn::Arguments),
+    Members(members::Arguments),
     Simulator(simulator::Arguments),
 }
 
@@ -33,6 +35,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Part::Consensus(arguments) => consensus::run(arguments),
         Part::Epochs(arguments) => epochs::run(arguments),
         Part::Learn(arguments) => learn::run(arguments),
+        Part::Members(arguments) => members::run(arguments),
         Part::Simulator(arguments) => simulator::run(arguments),
     }
 }

@@ -5,6 +5,7 @@
 //! in `docs/protocol.md`; where nothing but membership changes, nobody misses a segment. After a while the network gets well, and
 //! everybody must come to the same members, logs and views.
 
+mod cost;
 mod disk;
 mod oracle;
 mod plan;
@@ -12,5 +13,6 @@ mod plan;
 mod tests;
 mod world;
 
+pub use cost::{Cost, Setting, measure};
 pub use plan::Plan;
 pub use world::run;

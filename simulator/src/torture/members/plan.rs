@@ -33,6 +33,10 @@ pub struct Plan {
     pub clusters: u8,
     /// See there.
     pub size: u8,
+    /// Slots of a cluster, and shards that restore a segment.
+    pub slots: (u8, u8),
+    /// The most members that operators let a cluster have.
+    pub members_max: u8,
     /// What clusters assume.
     pub model: Model,
     /// How long an epoch lasts at least, in milliseconds.
@@ -110,6 +114,8 @@ impl Plan {
             seed,
             clusters,
             size,
+            slots: (16, 4),
+            members_max: 12,
             model,
             epoch_ms: dice.within(500, 4_000) as u32,
             latency: (low, low + dice.within(0, 60) * 1000),

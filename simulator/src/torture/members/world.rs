@@ -13,14 +13,14 @@ use bytes::Bytes;
 use hamlet_consensus::Settings;
 use hamlet_overlay::{
     agreement::{
-        Part, Start, Step,
+        Agreed, Part, Start, Step,
         card::Card,
         order::{Motion, Saying},
     },
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     identity::{PeerId, SimulatedAuthority},
-    io::{Cut, Event, Input, Output},
+    io::{Class, Cut, Event, Input, Output},
     peer::{Peer, Setup},
     time::Time,
     view::View,
@@ -35,7 +35,7 @@ use std::{
 /// How long after stabilisation everybody has to come to the same, in milliseconds.
 const PATIENCE: u64 = 60_000;
 /// How many peers wait to be added, at most.
-const WAITING: usize = 24;
+const WAITING: usize = 400;
 const SEGMENT_MS: u64 = 250;
 const SEGMENT_BYTES: usize = 4_000;
 
@@ -49,7 +49,7 @@ enum Happening {
     Stable,
 }
 
-struct World {
+pub(super) struct World {
     plan: Plan,
     network: Arc<Network>,
     authority: SimulatedAuthority,
@@ -57,16 +57,28 @@ struct World {
     ids: Vec<PeerId>,
     waits_at: BTreeMap<PeerId, u64>,
     silent: BTreeSet<PeerId>,
-    peers: BTreeMap<PeerId, Peer>,
+    pub peers: BTreeMap<PeerId, Peer>,
     shelves: BTreeMap<PeerId, Shelf>,
     wants: BTreeSet<(PeerId, PeerId)>,
     agenda: Agenda<Happening>,
     dice: Dice,
     now: u64,
     well: bool,
-    oracle: Oracle,
+    pub oracle: Oracle,
     events: u64,
     messages: u64,
+    /// Bytes of agreement that each peer sent.
+    pub control: BTreeMap<PeerId, u64>,
+    /// When newcomers were wanted by all operators, began an epoch as members, and first relayed a shard.
+    pub arrivals: BTreeMap<PeerId, Arrival>,
+}
+
+/// How a newcomer arrived, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Arrival {
+    pub wanted: u64,
+    pub began: Option<u64>,
+    pub relays: Option<u64>,
 }
 
 /// Carries out a plan.
@@ -92,7 +104,7 @@ fn id(number: usize) -> PeerId {
 }
 
 impl World {
-    fn new(plan: Plan) -> World {
+    pub fn new(plan: Plan) -> World {
         let founders = usize::from(plan.clusters) * usize::from(plan.size);
         let authority = SimulatedAuthority::new([plan.seed as u8; 32]);
         let genesis = Genesis {
@@ -100,8 +112,8 @@ impl World {
             parameters: Parameters {
                 g_min: plan.size,
                 g_max: plan.size,
-                n: 16,
-                k: 4,
+                n: plan.slots.0,
+                k: plan.slots.1,
                 h: 2,
                 epoch_ms: plan.epoch_ms,
                 fault_model: plan.model,
@@ -151,6 +163,8 @@ impl World {
             oracle: Oracle::default(),
             events: 0,
             messages: 0,
+            control: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             plan,
         };
         for founder in world.ids.clone() {
@@ -223,12 +237,17 @@ impl World {
         }
     }
 
+    /// Lives until everybody had the time to come to the same.
     fn live(&mut self) {
-        let end = (self.plan.stable_at + PATIENCE) * 1000;
-        while let Some((at, happening)) = self.agenda.take() {
-            if at > end || self.oracle.broken.is_some() {
+        self.live_until((self.plan.stable_at + PATIENCE) * 1000);
+    }
+
+    /// Lives until a time, in microseconds, or until a promise is broken.
+    pub fn live_until(&mut self, end: u64) {
+        while self.agenda.next_at().is_some_and(|at| at <= end) && self.oracle.broken.is_none() {
+            let Some((at, happening)) = self.agenda.take() else {
                 break;
-            }
+            };
             self.now = at;
             self.events += 1;
             match happening {
@@ -293,11 +312,22 @@ impl World {
                 .collect();
             motions.extend(self.dice.pick(&others).map(Motion::Remove));
         }
-        if wish != Wish::Remove && self.waits_at.len() < WAITING && members.len() < 12 {
+        if wish != Wish::Remove
+            && self.waits_at.len() < WAITING
+            && members.len() < self.plan.members_max.into()
+        {
             let newcomer = id(1_000 + self.waits_at.len());
             self.waits_at.insert(newcomer, cluster.into());
             self.ids.push(newcomer);
             self.start(newcomer);
+            let wanted = self.now;
+            self.arrivals.insert(
+                newcomer,
+                Arrival {
+                    wanted,
+                    ..Arrival::default()
+                },
+            );
             let signer = self.authority.signer(newcomer);
             let card = Card::sign(self.network.id(), &signer, vec!["somewhere".into()], 1);
             motions.push(Motion::Add(card));
@@ -320,6 +350,13 @@ impl World {
         newest.map_or(Vec::new(), |epoch| epoch.own.members().to_vec())
     }
 
+    /// The newest epoch of a cluster that anybody knows.
+    pub fn epoch_of(&self, cluster: u64) -> u64 {
+        let known = self.peers.values().map(|peer| &peer.view().newest().own);
+        let epochs = known.filter(|own| own.id == cluster).map(|own| own.epoch);
+        epochs.max().unwrap_or(0)
+    }
+
     fn input(&mut self, peer: PeerId, input: Input) {
         let now = self.time();
         let Some(state) = self.peers.get_mut(&peer) else {
@@ -334,13 +371,35 @@ impl World {
         while let Some(output) = self.peers.get_mut(&peer).and_then(Peer::poll) {
             match output {
                 Output::Agreement(Step::Check(name, check)) => checks.push((name, check)),
-                Output::Agreement(Step::Send { to, frame, .. })
-                | Output::Send { to, frame, .. } => {
+                Output::Agreement(Step::Send { to, frame, .. }) => {
+                    *self.control.entry(peer).or_default() += (frame.len() * to.len()) as u64;
+                    self.post(peer, &to, &frame);
+                }
+                Output::Send {
+                    to, frame, class, ..
+                } => {
+                    match class {
+                        Class::Control => {
+                            *self.control.entry(peer).or_default() +=
+                                (frame.len() * to.len()) as u64;
+                        }
+                        Class::Live => {
+                            let now = self.now;
+                            let arrival = self.arrivals.get_mut(&peer);
+                            arrival.map(|arrival| arrival.relays.get_or_insert(now));
+                        }
+                        _ => {}
+                    }
                     self.post(peer, &to, &frame);
                 }
                 Output::Agreement(step) => self.shelves.entry(peer).or_default().carry_out(step),
                 Output::Event(Event::Agreed(agreed)) => {
                     let cluster = self.peers[&peer].view().newest().own.id;
+                    if let (Agreed::Began(_), Some(arrival)) =
+                        (&agreed, self.arrivals.get_mut(&peer))
+                    {
+                        arrival.began.get_or_insert(self.now);
+                    }
                     let silent = &self.silent;
                     let honest = |peer: PeerId| !silent.contains(&peer);
                     self.oracle.agreed(cluster, peer, &agreed, honest);
