@@ -57,7 +57,7 @@ pub struct Cut {
 #[derive(Clone, Debug)]
 pub enum Output {
     /// A peer that is no founder can be reached where its card says.
-    Card(Card),
+    Card(Box<Card>),
     /// Keep a connection with this peer from now on.
     Connect(PeerId),
     /// The connection with this peer is not needed any more.

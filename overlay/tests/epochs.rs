@@ -55,7 +55,7 @@ fn replace_members(model: Model) {
             let leaver = inside.remove(place);
             let supporters = inside.clone();
             inside.push(newcomer);
-            let add = Motion::Add(town.card(newcomer));
+            let add = Motion::Add(Box::new(town.card(newcomer)));
             town.want(&supporters, &add);
             town.want(&supporters, &Motion::Remove(leaver));
             until.insert(leaver, segment(&town));

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hamlet_consensus::{
     Settings,
+    beacon::SecretKey,
     succession::{Stored, Transfer},
     wire::encode,
 };
@@ -252,6 +253,7 @@ fn start(number: u8) -> Peer {
     };
     let mut peer = Peer::new(Time::ZERO, setup);
     let begins = Start {
+        beacon: SecretKey::derive(&[number; 32], network().id()),
         settings: Settings::default(),
         stored: Stored::default(),
         nonce: [0; 16],

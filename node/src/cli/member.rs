@@ -12,6 +12,7 @@ use crate::{
     failure::{Failure, Kind},
 };
 use clap::{Args, Subcommand};
+use hamlet_consensus::beacon;
 use hamlet_overlay::{
     agreement::{
         card::{Card, MAX_ADDRESS_BYTES},
@@ -228,9 +229,10 @@ fn print_card(folder: &Folder, addresses: Vec<String>) -> Result<(), Failure> {
     let network = folder.network()?;
     let key = SecretKey::read(&folder.key())?;
     let signer = Ed25519Signer::from_secret(&key.secret());
+    let beacon = beacon::SecretKey::derive(&key.secret(), network.id());
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_millis() as u64);
-    let card = Card::sign(network.id(), &signer, addresses, now);
+    let card = Card::sign(network.id(), &signer, &beacon, addresses, now);
     output::print(&format!("{}\n", card::to_text(&card)))
 }
 

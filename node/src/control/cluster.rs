@@ -201,7 +201,7 @@ pub(super) async fn want(
     let motion = match wanted {
         Wanted::Add(text) => {
             let network = door.service.network().id();
-            Motion::Add(card::parse(&text, network).map_err(bad_request)?)
+            Motion::Add(Box::new(card::parse(&text, network).map_err(bad_request)?))
         }
         Wanted::Remove(key) => Motion::Remove(key.parse().map_err(bad_request)?),
     };

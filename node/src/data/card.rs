@@ -55,13 +55,15 @@ pub fn parse(text: &str, network: Hash) -> Result<Card, CardError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hamlet_consensus::beacon::SecretKey;
     use hamlet_overlay::identity::Ed25519Signer;
     use proptest::prelude::*;
 
     fn card() -> Card {
         let signer = Ed25519Signer::from_secret(&[1; 32]);
         let addresses = vec!["/ip4/10.0.0.1/udp/4711/quic-v1".to_owned()];
-        Card::sign(Hash([7; 32]), &signer, addresses, 5)
+        let beacon = SecretKey::derive(&[1; 32], Hash([7; 32]));
+        Card::sign(Hash([7; 32]), &signer, &beacon, addresses, 5)
     }
 
     #[test]

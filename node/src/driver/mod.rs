@@ -16,6 +16,7 @@ use crate::{
     agreement::{Journal, Worker},
     transport::swarm::Swarm,
 };
+use hamlet_consensus::beacon::SecretKey;
 use hamlet_overlay::{
     agreement,
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
@@ -74,8 +75,9 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
             publish_from: config.publish_from,
         },
     );
+    let beacon = SecretKey::derive(&config.secret, config.network.id());
     let worker = match &config.journal {
-        Some(journal) => Some(agree(&mut peer, journal)?),
+        Some(journal) => Some(agree(&mut peer, journal, beacon)?),
         None => None,
     };
     Ok(run::spawn(run::Parts {
@@ -106,7 +108,7 @@ fn view_of(config: &DriverConfig, me: PeerId) -> Result<View, StartError> {
 }
 
 /// Has a peer take part in its cluster's agreement, with what it stored before.
-fn agree(peer: &mut Peer, path: &JournalPath) -> Result<Worker, StartError> {
+fn agree(peer: &mut Peer, path: &JournalPath, beacon: SecretKey) -> Result<Worker, StartError> {
     let mut journal = Journal::open(&path.file, &path.unused)?;
     let (stored, nonce) = journal.load()?;
     if stored.lost {
@@ -118,6 +120,7 @@ fn agree(peer: &mut Peer, path: &JournalPath) -> Result<Worker, StartError> {
         );
     }
     let start = agreement::Start {
+        beacon,
         settings: hamlet_consensus::Settings::default(),
         stored,
         nonce,

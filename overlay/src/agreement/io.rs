@@ -7,6 +7,7 @@ use super::{
 use crate::{identity::PeerId, io::Class, time::Time, wire::Frame};
 use hamlet_consensus::{
     Model, Settings,
+    beacon::SecretKey,
     check::Check,
     epoch::Height,
     io::Refusal as CommandRefusal,
@@ -15,8 +16,10 @@ use hamlet_consensus::{
 };
 
 /// What the driver knows and the protocol does not.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Start {
+    /// The peer's secret for beacons.
+    pub beacon: SecretKey,
     /// The driver's choices.
     pub settings: Settings,
     /// What was stored before, as the [`Step`]s said.

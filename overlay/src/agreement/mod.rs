@@ -9,11 +9,13 @@
 //! | [`entry`] | what the log shows |
 //! | [`state`] | the replicated state, rules A2 to A5 |
 //! | [`turning`] | when this member ends an epoch, and how it comes back after it lost what it had stored (A6) |
+//! | [`drawing`] | what this member does for the next epoch's beacon (A8) |
 //! | [`around`] | what clusters tell their neighbours (A7) |
 //! | [`surroundings`] | what the push's view follows |
 
 mod around;
 pub mod card;
+mod drawing;
 pub mod entry;
 mod io;
 pub mod order;
@@ -33,6 +35,7 @@ use crate::{
 };
 use around::Around;
 use bytes::Bytes;
+use drawing::Draws;
 use entry::Answer;
 use hamlet_consensus::{
     self as consensus,
@@ -71,6 +74,7 @@ pub(crate) struct Agreement {
     /// When peers asked last that something be ordered for them.
     petitions: BTreeMap<PeerId, Time>,
     around: Around,
+    draws: Draws,
     /// Whether the surroundings may have changed.
     changed: bool,
 }
@@ -108,6 +112,7 @@ impl Agreement {
             nonce: start.nonce,
             petitions: BTreeMap::new(),
             around: Around::default(),
+            draws: Draws::new(start.beacon.clone()),
             changed: true,
         })
     }
@@ -165,7 +170,8 @@ impl Agreement {
 
     /// When it wants to be woken.
     pub fn wake_at(&self) -> Time {
-        self.wake_at.min(self.turning_at()).min(self.around.due())
+        let due = self.around.due().min(self.draws.due());
+        self.wake_at.min(self.turning_at()).min(due)
     }
 
     /// Wakes it, if it is time.
@@ -200,6 +206,7 @@ impl Agreement {
                 },
                 Output::Restored(_, height) => {
                     self.changed = true;
+                    self.draws.look();
                     Outcome::Event(Agreed::Restored(height))
                 }
                 Output::Rejected { why, .. } => Outcome::Event(Agreed::Rejected(why)),
@@ -236,6 +243,7 @@ impl Agreement {
     /// What an executed command came to.
     fn executed(&mut self, name: Tag, answer: &[u8]) -> Option<Agreed> {
         self.changed = true;
+        self.draws.look();
         // The last commands of an epoch are told when the next has begun, in whose state their entries are as well.
         let _ = name;
         match Answer::decode(answer)? {

@@ -7,7 +7,10 @@ use crate::{
     identity::{PeerId, Signature, Signer, Statement, Verifier},
     wire,
 };
-use hamlet_consensus::succession::Handover;
+use hamlet_consensus::{
+    beacon::{Contribution, Registration},
+    succession::Handover,
+};
 use serde::{Deserialize, Serialize};
 
 /// The longest text of a note, in bytes.
@@ -57,6 +60,10 @@ pub enum Saying {
         /// The newest segments that the member has heard of, as their sources signed them; one for each stream.
         heads: Vec<Claim>,
     },
+    /// The member's key for beacons.
+    Key(Registration),
+    /// What the member contributes to the next epoch's beacon.
+    Beacon(Box<Contribution>),
     /// The member lost what it had stored. It takes part again in an epoch that begins after this.
     Lost {
         /// Chosen at random after the loss.
@@ -68,10 +75,10 @@ pub enum Saying {
 pub type Nonce = [u8; 16];
 
 /// A change of the members that operators want.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Motion {
     /// Add the peer of this card.
-    Add(Card),
+    Add(Box<Card>),
     /// Remove this member.
     Remove(PeerId),
 }

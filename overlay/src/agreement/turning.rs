@@ -28,6 +28,7 @@ impl Agreement {
         self.since = self.now;
         self.said_until = Time::ZERO;
         self.changed = true;
+        self.draws.look();
         self.around.tell(self.now);
     }
 

@@ -66,6 +66,7 @@ impl Peer {
             let heads = self.streams.values().filter_map(Stream::head);
             agreement.turn(heads.take(MAX_HEADS).collect());
         }
+        agreement.draw();
         if let Some((order, to)) = agreement.come_back() {
             self.core
                 .tell(&to, &Message::Petition, encode(&order).into());
@@ -95,7 +96,7 @@ impl Peer {
         for card in agreement.cards() {
             let known = told.get(&card.peer).copied();
             if known.is_none_or(|known| known < card.written_unix_ms) {
-                self.core.output(Output::Card(card.clone()));
+                self.core.output(Output::Card(Box::new(card.clone())));
             }
             self.cards.insert(card.peer, card.written_unix_ms);
         }

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use hamlet_consensus::{
     Settings,
+    beacon::SecretKey,
     succession::{Store, Stored, Tag},
 };
 use hamlet_overlay::{
@@ -133,7 +134,12 @@ impl Town {
 
     pub fn card(&self, id: PeerId) -> Card {
         let signer = Ed25519Signer::from_secret(&self.secrets[&id]);
-        Card::sign(self.network.id(), &signer, vec!["somewhere".into()], 7)
+        let addresses = vec!["somewhere".into()];
+        Card::sign(self.network.id(), &signer, &self.beacon(id), addresses, 7)
+    }
+
+    fn beacon(&self, id: PeerId) -> SecretKey {
+        SecretKey::derive(&self.secrets[&id], self.network.id())
     }
 
     /// Starts a peer with what is on its disk.
@@ -150,8 +156,10 @@ impl Town {
             publish_from: 0,
         };
         let mut peer = Peer::new(self.now, setup);
+        let beacon = self.beacon(id);
         let disk = self.disks.entry(id).or_default();
         let start = Start {
+            beacon,
             settings: Settings::default(),
             stored: Stored {
                 links: disk.links.clone(),

@@ -9,7 +9,7 @@ use crate::{
     },
     digest::Claim,
     genesis::Parameters,
-    hash::{Domain, Hash},
+    hash::Hash,
     identity::PeerId,
     time::Duration,
     view::{Cluster, First, SegmentNumber},
@@ -106,15 +106,10 @@ impl ClusterState {
             return Err(Void::Already);
         }
         let supporters = motions[place].by.len();
-        if supporters >= needed {
-            match motions.remove(place).motion {
-                Motion::Add(card) => {
-                    self.shared.joining.insert(card.peer, card);
-                }
-                Motion::Remove(peer) => {
-                    self.shared.leaving.insert(peer);
-                }
-            }
+        // Else who orders the log could choose the members by what their slots are going to be.
+        if supporters >= needed && !self.is_fixed() {
+            let moved = self.shared.motions.remove(place);
+            self.decide(moved.motion);
         }
         Ok(self.enter(
             height,
@@ -125,6 +120,30 @@ impl ClusterState {
                 needed: needed as u8,
             },
         ))
+    }
+
+    /// Has a motion carried out with the next epoch.
+    fn decide(&mut self, motion: Motion) {
+        match motion {
+            Motion::Add(card) => {
+                self.shared.joining.insert(card.peer, *card);
+            }
+            Motion::Remove(peer) => {
+                self.shared.leaving.insert(peer);
+            }
+        }
+    }
+
+    /// Has those motions carried out with the next epoch that enough want and came too late for this one.
+    fn decide_late(&mut self) {
+        let needed = self.needed();
+        for moved in std::mem::take(&mut self.shared.motions) {
+            match moved.by.len() >= needed {
+                true if self.may_carry(&moved.motion).is_ok() => self.decide(moved.motion),
+                true => {}
+                false => self.shared.motions.push(moved),
+            }
+        }
     }
 
     /// Whether a motion could be carried out.
@@ -140,7 +159,7 @@ impl ClusterState {
         match motion {
             Motion::Add(card) => {
                 let leaves = leaving.contains(&card.peer);
-                let known = is_member && !leaves || joining.get(&card.peer) == Some(card);
+                let known = is_member && !leaves || joining.get(&card.peer) == Some(&**card);
                 let valid = || card.is_valid(self.ground.network, &*self.ground.verifier);
                 match () {
                     () if known || leaves => Err(Void::Already),
@@ -208,7 +227,7 @@ impl ClusterState {
 
     /// Whether the epoch is over.
     pub(super) fn is_over(&self) -> bool {
-        self.shared.turns.len() >= self.needed()
+        self.shared.turns.len() >= self.needed() && self.can_deal()
     }
 
     /// What follows this epoch.
@@ -217,7 +236,6 @@ impl ClusterState {
             cluster,
             epoch,
             members,
-            beacon,
             joining,
             leaving,
             lost,
@@ -237,7 +255,7 @@ impl ClusterState {
             .map(|(&stream, head)| (stream, head.saturating_add(lead)));
         let back = lost.iter().map(|(&peer, &nonce)| (peer, nonce));
         let context = Context {
-            beacon: Domain::Beacon.hash(&[&beacon.0, &wire::encode(&(cluster, number, &members))]),
+            beacon: self.next_beacon(),
             first: first.collect(),
             back: back.take(MAX_BACK).collect(),
         };
@@ -260,6 +278,12 @@ impl ClusterState {
         let left: Vec<PeerId> = gone.copied().collect();
         let context = Context::of(epoch.charter());
         let shared = &mut self.shared;
+        for card in shared.joining.values() {
+            if let Some(key) = card.key(self.ground.network) {
+                shared.keys.insert(card.peer, key);
+            }
+        }
+        shared.keys.retain(|peer, _| stays(peer));
         shared.cards.append(&mut shared.joining);
         shared.cards.retain(|peer, _| stays(peer));
         shared.leaving.clear();
@@ -289,6 +313,8 @@ impl ClusterState {
             left,
         };
         self.enter(epoch.origin().height, act);
+        self.decide_late();
+        self.begin_drawing();
     }
 
     /// The cards of members that are no founders.

@@ -6,8 +6,10 @@
 //!   ([`membership`]).
 //! * **A4** `f + 1` members who find that the epoch lasted long enough end it. The next one governs the segments from the
 //!   newest on that any of them has heard of, which its source signed, and a lead ([`membership`]).
+//! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 //! * **A5** Of each neighbouring cluster the newest epoch is known that followed from the one before ([`neighbour`]).
 
+mod beacon;
 mod membership;
 mod neighbour;
 
@@ -25,9 +27,11 @@ use crate::{
     view::{Cluster, First, View},
     wire,
 };
+use beacon::Drawing;
 use hamlet_consensus::{
     Application, Epoch, Terms,
     application::BadSnapshot,
+    beacon::Key,
     epoch::{Charter, Height},
 };
 use membership::Moved;
@@ -72,6 +76,10 @@ struct Shared {
     leaving: BTreeSet<PeerId>,
     /// Members that lost what they had stored.
     lost: BTreeMap<PeerId, Nonce>,
+    /// The keys for beacons that members have shown.
+    keys: BTreeMap<PeerId, Key>,
+    /// What deals the next epoch's slots, in the making.
+    drawing: Option<Drawing>,
     /// Who finds that the epoch lasted long enough.
     turns: BTreeSet<PeerId>,
     /// The newest segments that its members had heard of when they found so.
@@ -105,6 +113,8 @@ impl ClusterState {
                 joining: BTreeMap::new(),
                 leaving: BTreeSet::new(),
                 lost: BTreeMap::new(),
+                keys: BTreeMap::new(),
+                drawing: None,
                 turns: BTreeSet::new(),
                 heads: First::new(),
                 neighbours: neighbours
@@ -182,8 +192,8 @@ impl ClusterState {
         if self.shared.members.binary_search(&said.by).is_err() {
             return Err(Void::Stranger);
         }
-        let ended = matches!(said.saying, Saying::Turn { .. });
-        if said.epoch != epoch && (ended || said.epoch.checked_add(1) != Some(epoch)) {
+        let of_one = matches!(said.saying, Saying::Turn { .. } | Saying::Beacon(_));
+        if said.epoch != epoch && (of_one || said.epoch.checked_add(1) != Some(epoch)) {
             return Err(Void::Stale);
         }
         if !said.is_signed(self.ground.network, cluster, &*self.ground.verifier) {
@@ -207,6 +217,8 @@ impl ClusterState {
             },
             Saying::Wants(motion) => self.move_for(height, by, motion),
             Saying::Turn { heads } => self.turn(by, &heads),
+            Saying::Key(shown) => self.register(by, &shown),
+            Saying::Beacon(contribution) => self.contribute(by, &contribution),
             Saying::Lost { nonce } => {
                 let known = self.shared.lost.insert(by, nonce) == Some(nonce);
                 match known {

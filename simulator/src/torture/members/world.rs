@@ -10,7 +10,7 @@ use crate::{
     torture::{Outcome, Violation, dice::Dice},
 };
 use bytes::Bytes;
-use hamlet_consensus::Settings;
+use hamlet_consensus::{Settings, beacon::SecretKey};
 use hamlet_overlay::{
     agreement::{
         Agreed, Part, Start, Step,
@@ -210,8 +210,10 @@ impl World {
             publish_from: self.now / 1000,
         };
         let mut state = Peer::new(self.time(), setup);
+        let beacon = self.beacon(peer);
         let (stored, nonce) = self.shelves.entry(peer).or_default().load();
         let start = Start {
+            beacon,
             settings: Settings::default(),
             stored,
             nonce,
@@ -227,6 +229,10 @@ impl World {
         for other in self.peers.keys().copied().collect::<Vec<_>>() {
             self.connect(peer, other);
         }
+    }
+
+    fn beacon(&self, peer: PeerId) -> SecretKey {
+        SecretKey::derive(&peer.0, self.network.id())
     }
 
     fn connect(&mut self, a: PeerId, b: PeerId) {
@@ -329,10 +335,18 @@ impl World {
                 },
             );
             let signer = self.authority.signer(newcomer);
-            let card = Card::sign(self.network.id(), &signer, vec!["somewhere".into()], 1);
-            motions.push(Motion::Add(card));
+            let card = Card::sign(
+                self.network.id(),
+                &signer,
+                &self.beacon(newcomer),
+                vec!["somewhere".into()],
+                1,
+            );
+            motions.push(Motion::Add(Box::new(card)));
         }
-        for peer in honest {
+        // So many that one of them is honest.
+        let needed = self.plan.model.kind().faults(members.len()) + 1;
+        for peer in honest.into_iter().take(needed) {
             for motion in &motions {
                 let saying = Saying::Wants(motion.clone());
                 if let Some(order) = self.peers.get(&peer).and_then(|peer| peer.say(saying)) {
