@@ -7,7 +7,7 @@ use crate::{
     service::Service,
     transport::counters::TransportReport,
 };
-use hamlet_overlay::{identity::PeerId, io::Refusal, time::Time};
+use hamlet_overlay::{agreement::Part, identity::PeerId, io::Refusal, time::Time};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
@@ -246,6 +246,7 @@ impl Facts {
         let is_heard = |&&(peer, heard): &&(PeerId, Option<Time>)| {
             peer.to_string() == me || heard.is_some_and(|at| now.since(at) < SILENT_AFTER)
         };
+        let takes_part = self.agreement.failed.is_none() && standing.part == Part::Member;
         let heard = standing.members.iter().filter(is_heard).count();
         let silent = standing.members.len() - heard;
         let members = [("heard", heard), ("silent", silent)];
@@ -254,6 +255,11 @@ impl Facts {
         let help = "Members of the own cluster, by whether they were heard of in the last 5 s";
         sheet.gauges("agreement_members", help, None, members)?;
         for (name, help, value) in [
+            (
+                "agreement_epoch",
+                "Newest epoch of the own cluster that this peer knows",
+                standing.epoch as f64,
+            ),
             (
                 "agreement_height",
                 "Height of the cluster's log that this member has executed",
@@ -271,8 +277,8 @@ impl Facts {
             ),
             (
                 "agreement_takes_part",
-                "1 while this peer takes part in its cluster's agreement, 0 after it had to stop",
-                f64::from(u8::from(self.agreement.failed.is_none())),
+                "1 while this peer is a member of its cluster's newest epoch; 0 if not, or if it had to stop",
+                f64::from(u8::from(takes_part)),
             ),
         ] {
             sheet.gauges(name, help, None, [(Vec::new(), value)])?;

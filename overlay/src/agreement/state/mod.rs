@@ -6,8 +6,8 @@
 //!   ([`membership`]).
 //! * **A4** `f + 1` members who find that the epoch lasted long enough end it. The next one governs the segments from the
 //!   newest on that any of them has heard of, which its source signed, and a lead ([`membership`]).
-//! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 //! * **A5** Of each neighbouring cluster the newest epoch is known that followed from the one before ([`neighbour`]).
+//! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 
 mod beacon;
 mod membership;

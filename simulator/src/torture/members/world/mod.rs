@@ -1,5 +1,8 @@
 //! One run.
 
+mod drive;
+mod settle;
+
 use super::{
     disk::Shelf,
     oracle::Oracle,
@@ -9,18 +12,17 @@ use crate::{
     agenda::Agenda,
     torture::{Outcome, Violation, dice::Dice},
 };
-use bytes::Bytes;
 use hamlet_consensus::{Settings, beacon::SecretKey};
 use hamlet_overlay::{
     agreement::{
-        Agreed, Part, Start, Step,
+        Start,
         card::Card,
         order::{Motion, Saying},
     },
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     identity::{PeerId, SimulatedAuthority},
-    io::{Class, Cut, Event, Input, Output},
+    io::{Cut, Input},
     peer::{Peer, Setup},
     time::Time,
     view::View,
@@ -369,159 +371,5 @@ impl World {
         let known = self.peers.values().map(|peer| &peer.view().newest().own);
         let epochs = known.filter(|own| own.id == cluster).map(|own| own.epoch);
         epochs.max().unwrap_or(0)
-    }
-
-    fn input(&mut self, peer: PeerId, input: Input) {
-        let now = self.time();
-        let Some(state) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        state.handle(now, input);
-        self.drain(peer);
-    }
-
-    fn drain(&mut self, peer: PeerId) {
-        let (mut checks, mut connect, mut released) = (Vec::new(), Vec::new(), Vec::new());
-        while let Some(output) = self.peers.get_mut(&peer).and_then(Peer::poll) {
-            match output {
-                Output::Agreement(Step::Check(name, check)) => checks.push((name, check)),
-                Output::Agreement(Step::Send { to, frame, .. }) => {
-                    *self.control.entry(peer).or_default() += (frame.len() * to.len()) as u64;
-                    self.post(peer, &to, &frame);
-                }
-                Output::Send {
-                    to, frame, class, ..
-                } => {
-                    match class {
-                        Class::Control => {
-                            *self.control.entry(peer).or_default() +=
-                                (frame.len() * to.len()) as u64;
-                        }
-                        Class::Live => {
-                            let now = self.now;
-                            let arrival = self.arrivals.get_mut(&peer);
-                            arrival.map(|arrival| arrival.relays.get_or_insert(now));
-                        }
-                        _ => {}
-                    }
-                    self.post(peer, &to, &frame);
-                }
-                Output::Agreement(step) => self.shelves.entry(peer).or_default().carry_out(step),
-                Output::Event(Event::Agreed(agreed)) => {
-                    let cluster = self.peers[&peer].view().newest().own.id;
-                    if let (Agreed::Began(_), Some(arrival)) =
-                        (&agreed, self.arrivals.get_mut(&peer))
-                    {
-                        arrival.began.get_or_insert(self.now);
-                    }
-                    let silent = &self.silent;
-                    let honest = |peer: PeerId| !silent.contains(&peer);
-                    self.oracle.agreed(cluster, peer, &agreed, honest);
-                }
-                Output::Connect(other) => {
-                    self.wants.insert((peer, other));
-                    connect.push(other);
-                }
-                Output::Release(other) => {
-                    self.wants.remove(&(peer, other));
-                    released.push(other);
-                }
-                Output::WakeAt(at) if at < Time::NEVER => {
-                    self.agenda
-                        .enter(at.as_micros().max(self.now), Happening::Wake(peer));
-                }
-                Output::Deliver(segment) => {
-                    let gentle = self.plan.is_gentle();
-                    self.oracle.played(peer, segment.number, gentle);
-                }
-                Output::WakeAt(_) | Output::Card(_) | Output::Event(_) => {}
-            }
-        }
-        let own = self.peers[&peer].view().newest().own.clone();
-        self.oracle.knows(own.id, own.epoch, peer, own.members());
-        for other in connect {
-            self.connect(peer, other);
-        }
-        for other in released {
-            self.input(other, Input::Disconnected(peer));
-        }
-        for (name, check) in checks {
-            let verdict = check.run(&self.authority);
-            self.input(peer, Input::Checked(name, verdict));
-        }
-    }
-
-    fn post(&mut self, from: PeerId, to: &[PeerId], frame: &Frame) {
-        let joined: Bytes = [&frame.head[..], &frame.body[..]].concat().into();
-        let loss = if self.well { 0 } else { self.plan.loss };
-        for &to in to {
-            let linked = self.wants.contains(&(from, to)) && self.wants.contains(&(to, from));
-            self.messages += 1;
-            if linked && !self.dice.chance(loss) {
-                let (low, high) = self.plan.latency;
-                let at = self.now + self.dice.within(low, high);
-                self.agenda.enter(
-                    at,
-                    Happening::Frame(from, to, Frame::received(joined.clone())),
-                );
-            }
-        }
-    }
-
-    /// Everybody has come to the same.
-    fn settle(&mut self) {
-        let stuck = |text: String| Violation::Stuck(text);
-        let newest = self.now / 1000 / SEGMENT_MS;
-        let mut newest_of = BTreeMap::new();
-        for cluster in self.network.clusters() {
-            let members = self.members(cluster.id);
-            let honest = members.iter().filter(|peer| !self.silent.contains(peer));
-            let states: Vec<_> = honest.map(|peer| (*peer, &self.peers[peer])).collect();
-            let Some((first, state)) = states.first() else {
-                return self
-                    .oracle
-                    .blame(stuck(format!("cluster {} has no members", cluster.id)));
-            };
-            newest_of.insert(cluster.id, state.view().newest().own.clone());
-            for (peer, other) in &states {
-                let part = other.standing().map(|standing| standing.part);
-                let log = |peer: &Peer| {
-                    peer.state()
-                        .map(|state| state.entries().cloned().collect::<Vec<_>>())
-                };
-                let differ =
-                    log(state) != log(other) || state.view().newest() != other.view().newest();
-                let waits = other.state().is_none_or(|state| state.has_reason_to_end());
-                if part != Some(Part::Member) || differ || waits {
-                    let text = format!(
-                        "cluster {}: {peer:?} is {part:?}; its log or view is that of {first:?}: {}; an epoch waits to end: {waits}",
-                        cluster.id, !differ
-                    );
-                    return self.oracle.blame(stuck(text));
-                }
-                let last = self.oracle.last_played(*peer).unwrap_or(0);
-                // Numbers count milliseconds after the source was restarted.
-                if *peer != id(0) && last + 24 < newest {
-                    let text =
-                        format!("{peer:?} played segment {last} last; it is {newest} by now");
-                    return self.oracle.blame(stuck(text));
-                }
-            }
-        }
-        // Who was removed and away meanwhile cannot know: nobody has a link with it any more.
-        for (&peer, state) in &self.peers {
-            let epoch = state.view().newest();
-            let own = newest_of.get(&epoch.own.id);
-            let member = own.is_some_and(|own| own.place(peer).is_some());
-            let mut clusters = epoch.clusters();
-            let behind = clusters.find(|cluster| newest_of.get(&cluster.id) != Some(*cluster));
-            if let Some(behind) = behind.filter(|_| member) {
-                let text = format!(
-                    "{} knows epoch {} of cluster {}",
-                    peer, behind.epoch, behind.id
-                );
-                return self.oracle.blame(stuck(text));
-            }
-        }
     }
 }
