@@ -217,3 +217,27 @@ fn who_lost_its_disk_takes_part_again_in_a_later_epoch_and_not_before() {
     town.run_for(seconds(10));
     assert_eq!(town.peers[&a].standing().unwrap().epoch, 1);
 }
+
+#[test]
+fn who_was_put_out_while_it_was_away_learns_of_it() {
+    let mut town = Town::new(1, 5, quick);
+    let founders = town.founders();
+    let away = founders[4];
+    town.run_for(seconds(1));
+    town.kill(away);
+    town.want(&founders[..2], &Motion::Remove(away));
+    town.run_for(seconds(5));
+    town.want(&founders[..2], &Motion::Remove(founders[3]));
+    // Long enough that nobody holds the old epochs any more.
+    town.run_for(seconds(60));
+    assert_eq!(town.peers[&founders[0]].standing().unwrap().epoch, 2);
+    town.start(away);
+    assert_eq!(
+        town.peers[&away].standing().unwrap().part,
+        Part::Member,
+        "as far as it knows"
+    );
+    town.run_for(seconds(5));
+    let standing = town.peers[&away].standing().unwrap();
+    assert_eq!((standing.epoch, standing.part), (2, Part::Outside));
+}

@@ -10,7 +10,12 @@ use crate::{
     view::{Change, Cluster, Epoch, First, Next, View},
 };
 use hamlet_consensus::epoch::Charter;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// For so many epochs those who were put out are told, if they ask.
+const TOLD_FOR: usize = 8;
+/// By so many members each.
+const GUIDES: usize = 3;
 
 impl Agreement {
     /// Whether the surroundings may have changed since this was asked last.
@@ -67,7 +72,8 @@ impl Agreement {
         })
     }
 
-    /// Whom it may have to speak with, whatever the view says.
+    /// Whom it may have to speak with, whatever the view says: members, those of the epoch before while they may need one
+    /// another, and those put out whom this member is to tell.
     pub fn contacts(&self) -> Vec<PeerId> {
         let before = self.succession.chain().last_handover();
         let serves = self.succession.is_retiring() || self.succession.replica().is_none();
@@ -75,13 +81,50 @@ impl Agreement {
         let before = before.into_iter().flat_map(|(epoch, _)| epoch.members());
         let mut contacts: Vec<PeerId> = before.copied().collect();
         contacts.extend_from_slice(self.succession.newest().members());
+        contacts.extend(self.to_be_told());
+        contacts.sort_unstable();
+        contacts.dedup();
         contacts
+    }
+
+    /// Who was put out lately, and would ask this member what followed if it was away meanwhile (E7): it only knows those
+    /// who were members beside it, and a few of them are enough.
+    fn to_be_told(&self) -> Vec<PeerId> {
+        let newest = self.succession.newest();
+        if newest.position(self.me).is_none() {
+            return Vec::new();
+        }
+        let charters: Vec<&Charter> = self.succession.chain().charters().collect();
+        let past = charters.iter().rev().skip(1).take(TOLD_FOR);
+        let mut seen: BTreeSet<PeerId> = newest.members().iter().copied().collect();
+        let mut told = Vec::new();
+        for charter in past {
+            let stays = |member: &&PeerId| newest.position(**member).is_some();
+            for &gone in charter
+                .members
+                .iter()
+                .filter(|member| seen.insert(**member))
+            {
+                let beside = charter.members.iter().filter(stays);
+                let mut guides: Vec<&PeerId> = beside.collect();
+                guides.sort_by_key(|guide| distance(guide, &gone));
+                if guides.iter().take(GUIDES).any(|guide| **guide == self.me) {
+                    told.push(gone);
+                }
+            }
+        }
+        told
     }
 
     /// Where peers around can be reached that are no founders.
     pub fn cards(&self) -> impl Iterator<Item = &Card> {
         self.state().into_iter().flat_map(|state| state.cards())
     }
+}
+
+/// Differs from pair to pair, so that everybody has other guides.
+fn distance(a: &PeerId, b: &PeerId) -> [u8; 32] {
+    std::array::from_fn(|at| a.0[at] ^ b.0[at])
 }
 
 /// A cluster in the epoch of this charter, and the first segments that it governs.
