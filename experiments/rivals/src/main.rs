@@ -12,7 +12,8 @@ use std::{fs::File, io, path::PathBuf, process::ExitCode};
 ///
 /// Latency is virtual: from a leader's proposal until the last member knows that it is final, in delays of a link, without
 /// computing; over links of 0 ms there is none. Rates are decisions of the whole cluster per second of one core's processor
-/// time, all members in one thread; how long links are makes next to no difference to them.
+/// time, all members in one thread. How long links are should make no difference to them, but commonware's network keeps
+/// room for what may be sent in a second, which is more over short links and takes its time.
 ///
 /// Example:
 ///   cargo run --release --manifest-path experiments/rivals/Cargo.toml -- --json -
