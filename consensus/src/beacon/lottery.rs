@@ -4,7 +4,7 @@
 //! A draw is a verifiable random function (Micali, Rabin, Vadhan, FOCS 1999) in the manner of RFC 9381, over ristretto255:
 //! the member's key times a point that is hashed from round and member. A member can draw one number only, but whoever hears the others'
 //! numbers before its own is ordered can hold it back, and whoever orders can choose whom to leave out. So `f` colluders
-//! choose among up to `n` over `f` values. Where that does not matter a draw takes a tenth of what a dealing takes.
+//! choose among up to `n` over `f` values. Where that does not matter draws take far fewer bytes than dealings.
 
 use super::{
     Impossible, Key, Refused, SecretKey,
