@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{certificate, epoch, signer};
+use common::{Journal, certificate, epoch, signer};
 use hamlet_consensus::{
-    Terms,
+    Message, Settings, Terms,
     block::BlockId,
     certificate::Claim,
     ed25519::Ed25519Verifier,
@@ -12,7 +12,10 @@ use hamlet_consensus::{
     hash::Hash,
     identity::Signer,
     member::Member,
-    succession::{Chain, Handover, MAX_HANDOVERS, Transfer, tag},
+    succession::{
+        Chain, Handover, MAX_HANDOVERS, Output, Parcel, Stored, Succession, Transfer, tag,
+    },
+    time::Time,
     vote::Seal,
 };
 
@@ -106,6 +109,30 @@ fn a_split_leads_each_to_its_own_part() {
     let third = vec![charter(1, &[0]), other.clone(), other];
     let three = end(&founding, 5, third, &[0, 1, 2, 3]);
     assert_eq!(three.epochs(&founding), None);
+}
+
+/// R9: what was said before it began, nobody would say again to a newcomer but after a time-out.
+#[test]
+fn who_comes_later_says_so_at_once() {
+    let founding = epoch(0);
+    let (settings, stored) = (Settings::default(), Stored::default());
+    let start = Succession::start(
+        founding,
+        signer(0),
+        Journal::default(),
+        settings,
+        &stored,
+        Time::ZERO,
+    );
+    let mut member = start.unwrap();
+    let outputs = std::iter::from_fn(|| member.poll());
+    let says_so = |output: Output| match output {
+        Output::Send(_, Parcel::Agreement(_, message)) => {
+            matches!(&*message, Message::Status(status) if status.stuck)
+        }
+        _ => false,
+    };
+    assert!(outputs.into_iter().any(says_so));
 }
 
 #[test]

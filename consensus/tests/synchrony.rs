@@ -13,7 +13,7 @@ use hamlet_consensus::{
     hash::Hash,
     identity::Signer,
     member::{Member, MemberSet},
-    message::Proposal,
+    message::{Proposal, Status},
     time::Time,
     vote::{SignedVote, Vote},
 };
@@ -490,6 +490,24 @@ fn while_the_bound_holds_the_same_leader_commits_nothing() {
     for member in &split.honest {
         assert!(member.proved() && member.alarms.is_empty());
     }
+}
+
+/// A leader that hears of somebody who is new to its view shows its block again.
+#[test]
+fn who_comes_later_is_shown_the_block() {
+    let mut leader = One::start(1, 5);
+    leader.input(Input::Submit(vec!["wanted".into()]));
+    leader.sent.clear();
+    let stuck = Message::Status(Status {
+        view: 1,
+        height: 0,
+        stuck: true,
+    });
+    leader.hear(0, &stuck);
+    let block = |(to, message): &(MemberSet, Message)| {
+        to.contains(0) && matches!(message, Message::Proposal(_))
+    };
+    assert!(leader.sent.iter().any(block));
 }
 
 /// Evidence that is made up ends no view.

@@ -6,14 +6,15 @@ use crate::{
     torture::{CheapKeys, succession::society},
 };
 use hamlet_consensus::{
-    Epoch, FaultModel, Settings, Terms,
+    Epoch, FaultModel, Message, Settings, Terms,
     hash::Hash,
     identity::PeerId,
-    succession::{Input, Output, Parcel, Stored, Succession},
+    succession::{Input, Output, Parcel, Stored, Succession, Transfer},
     time::Time,
+    vote::Vote,
 };
 use society::{Order, Society};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Bytes before each message between members: the epoch's name.
 const TAG_BYTES: u64 = 8;
@@ -36,7 +37,7 @@ pub struct Setup {
 }
 
 /// What changing the members cost and how long it took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Turnover {
     /// How many epochs began.
     pub epochs: u64,
@@ -50,6 +51,8 @@ pub struct Turnover {
     pub newcomer_mean: Duration,
     /// Bytes that an honest member sent per second, on average.
     pub sent_bytes_per_s: f64,
+    /// The same, by what was sent.
+    pub by_message: BTreeMap<&'static str, f64>,
 }
 
 struct World {
@@ -60,7 +63,7 @@ struct World {
     /// To whom, and what comes from whom; nothing for a wake-up.
     agenda: Agenda<(u8, Option<(PeerId, Parcel)>)>,
     now: u64,
-    sent_bytes: u64,
+    sent_bytes: BTreeMap<&'static str, u64>,
 }
 
 /// Changes members so many times.
@@ -102,7 +105,7 @@ impl World {
             alarms: vec![u64::MAX; all.into()],
             agenda: Agenda::default(),
             now: 0,
-            sent_bytes: 0,
+            sent_bytes: BTreeMap::new(),
         };
         (setup.silent..all).for_each(|peer| world.handle(peer, Input::Wake));
         world
@@ -140,12 +143,17 @@ impl World {
         }
         let honest = f64::from(self.setup.members - self.setup.silent);
         let elapsed = Duration::from_micros(self.now);
+        let share = 1.0 / honest / elapsed.as_secs_f64().max(1e-9);
+        let by_message: BTreeMap<&'static str, f64> = (self.sent_bytes.iter())
+            .map(|(kind, bytes)| (*kind, *bytes as f64 * share))
+            .collect();
         Turnover {
             epochs: changes,
             elapsed,
             change_mean: Duration::from_micros(sum / changes.max(1)),
             newcomer_mean: Duration::from_micros(newcomers / changes.max(1)),
-            sent_bytes_per_s: self.sent_bytes as f64 / honest / elapsed.as_secs_f64().max(1e-9),
+            sent_bytes_per_s: by_message.values().sum(),
+            by_message,
             ..figures
         }
     }
@@ -190,7 +198,7 @@ impl World {
                     };
                     let at = self.now + self.setup.link.as_micros() as u64;
                     for to in to {
-                        self.sent_bytes += bytes;
+                        *self.sent_bytes.entry(kind(&parcel)).or_default() += bytes;
                         let heard = (CheapKeys::id(peer), parcel.clone());
                         self.enter(at, to.0[0], Some(heard));
                     }
@@ -211,6 +219,30 @@ impl World {
 
     fn enter(&mut self, at: u64, to: u8, heard: Option<(PeerId, Parcel)>) {
         self.agenda.enter(at, (to, heard));
+    }
+}
+
+/// What a parcel is, in a word.
+fn kind(parcel: &Parcel) -> &'static str {
+    match parcel {
+        Parcel::Agreement(_, message) => match &**message {
+            Message::Vote(signed) => match signed.vote {
+                Vote::Seal(_) => "seal_share",
+                _ => "vote",
+            },
+            Message::Proposal(_) => "proposal",
+            Message::Certificates(_) => "certificates",
+            Message::Commands(_) => "commands",
+            Message::Status(_) => "status",
+            Message::RequestSeal(_) => "seal_request",
+            _ => "catch_up",
+        },
+        Parcel::Transfer(transfer) => match transfer {
+            Transfer::Handovers(_) => "handovers",
+            Transfer::Established(..) => "established",
+            Transfer::Follow(_) => "follow",
+            _ => "state",
+        },
     }
 }
 

@@ -371,6 +371,11 @@ impl<A: Application> Replica<A> {
         }
     }
 
+    /// R9: this member comes later than others, or back: it says so, and they say again what they said in its view.
+    pub fn greet(&mut self) {
+        self.timing.greets = true;
+    }
+
     /// Whether the epoch is over: commands are for the next (E1).
     pub fn is_over(&self) -> bool {
         self.log.end().is_some()

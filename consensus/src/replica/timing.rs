@@ -36,6 +36,8 @@ pub(super) struct Timing {
     pub suspected: MemberSet,
     /// Whether something changed that may be a reason to propose.
     pub fresh: bool,
+    /// Whether this member is new to what others said (R9).
+    pub greets: bool,
 }
 
 impl Timing {
@@ -51,6 +53,7 @@ impl Timing {
             ran_out: 0,
             suspected: MemberSet::EMPTY,
             fresh: true,
+            greets: false,
         }
     }
 
@@ -131,7 +134,11 @@ impl<A: Application> Replica<A> {
         self.watch_view(busy);
         if self.now >= self.timing.beat {
             self.timing.beat = self.now + self.settings.beat;
-            self.send_status(self.epoch.all(), busy);
+            let new = std::mem::take(&mut self.timing.greets);
+            // Who is behind in an epoch that is over says so itself.
+            if self.ending().is_none() {
+                self.send_status(self.epoch.all(), busy || new);
+            }
         }
         if self.timing.repeat.is_some_and(|repeat| self.now >= repeat) {
             self.timing.repeat = Some(self.now + timeout);
@@ -154,10 +161,11 @@ impl<A: Application> Replica<A> {
         let over = self
             .view_ends_at()
             .is_some_and(|deadline| self.now >= deadline);
+        if (over || others) && !proposed && leader != self.me {
+            // One of those others at least is honest, and waited long enough.
+            self.timing.suspected.insert(leader);
+        }
         if over {
-            if !proposed && leader != self.me {
-                self.timing.suspected.insert(leader);
-            }
             self.timing.ran_out += 1;
             if self.timing.ran_out > self.epoch.faults() {
                 self.timing.ran_out = 0;
@@ -232,7 +240,8 @@ impl<A: Application> Replica<A> {
         if level {
             let votes = self.open_votes();
             for signed in votes {
-                self.send(MemberSet::one(from), Message::Vote(signed));
+                let message = self.vote_message(signed);
+                self.send(MemberSet::one(from), message);
             }
         } else if status.height == height && status.view < self.view {
             if self.epoch.mutants.has(Mutant::NeverHelp) {

@@ -31,20 +31,24 @@ impl<A: Application> Replica<A> {
         self.count(vote);
     }
 
-    /// Sends an own vote. A leader's `Notarize` travels with its block.
     pub(super) fn send_vote(&mut self, signed: SignedVote) {
+        let message = self.vote_message(signed);
+        self.send_all(message);
+    }
+
+    /// What says an own vote. A leader's `Notarize` travels with its block.
+    pub(super) fn vote_message(&self, signed: SignedVote) -> Message {
         let view = signed.vote.view();
         let leads = self.epoch.leader(view) == self.me;
-        match self.views.get(&view).and_then(|open| open.proposal.clone()) {
+        match (self.views.get(&view)).and_then(|open| open.proposal.as_ref()) {
             Some(block) if leads && signed.vote == Vote::Notarize(block.id()) => {
-                let justification = self.justification(block.parent(), view);
-                self.send_all(Message::Proposal(Proposal {
+                Message::Proposal(Proposal {
                     block: block.block().clone(),
                     signature: signed.signature,
-                    justification,
-                }));
+                    justification: self.justification(block.parent(), view),
+                })
             }
-            _ => self.send_all(Message::Vote(signed)),
+            _ => Message::Vote(signed),
         }
     }
 

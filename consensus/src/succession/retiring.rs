@@ -14,6 +14,10 @@ use std::sync::Arc;
 /// known to have begun.
 const MAX_RETIRING: usize = 8;
 
+/// How many are told of a handover at a beat. Anyone who has begun answers that the epoch is established, or not yet; and
+/// every member of the epoch that is over tells some.
+const TOLD_AT_ONCE: usize = 4;
+
 /// This peer's part in an epoch that is over.
 #[derive(Clone)]
 pub(super) struct Retiring<A> {
@@ -27,6 +31,8 @@ pub(super) struct Retiring<A> {
     pub snapshot: Option<Bytes>,
     /// When the handover was told last.
     told: Option<Time>,
+    /// Whose turn it is to be told.
+    turn: usize,
     /// When it is told again.
     due: Time,
 }
@@ -46,6 +52,7 @@ impl<A> Retiring<A> {
             successors,
             snapshot,
             told: None,
+            turn: 0,
             due: now,
         }
     }
@@ -196,14 +203,39 @@ impl<A: Application + Clone> Succession<A> {
         };
         let mut to = Vec::new();
         for epoch in &retiring.successors {
-            if retiring.unsettled.contains(&tag(epoch)) {
-                let unheard = (epoch.members().iter().copied())
-                    .filter(|peer| *peer != self.me && !heard(epoch, *peer))
-                    // At first members of both come to the end themselves.
-                    .filter(|peer| !first || old.position(*peer).is_none());
-                to.extend(unheard);
+            if !retiring.unsettled.contains(&tag(epoch)) {
+                continue;
+            }
+            let unheard = (epoch.members().iter().copied())
+                .filter(|peer| *peer != self.me && !heard(epoch, *peer));
+            if first {
+                // Members of both come to the end themselves. Of those who tell the others one at least is honest.
+                let place = old.position(self.me).map_or(0, usize::from);
+                let tells = |at: &usize| (place + at) % old.size() < old.honest();
+                let new = unheard.filter(|peer| old.position(*peer).is_none());
+                to.extend(
+                    (0..)
+                        .zip(new)
+                        .filter(|(at, _)| tells(at))
+                        .map(|(_, peer)| peer),
+                );
+            } else {
+                let unheard: Vec<PeerId> = unheard.collect();
+                let from = retiring.turn.checked_rem(unheard.len()).unwrap_or(0);
+                to.extend(
+                    unheard
+                        .iter()
+                        .cycle()
+                        .skip(from)
+                        .take(unheard.len().min(TOLD_AT_ONCE)),
+                );
             }
         }
+        retiring.turn = match first {
+            // Not everybody begins with the same.
+            true => usize::from(self.me.0[0]),
+            false => retiring.turn.wrapping_add(TOLD_AT_ONCE),
+        };
         if !to.is_empty() {
             let handovers = Transfer::Handovers(vec![retiring.handover.clone()]);
             (self.outputs).push_back(Output::Send(to, Parcel::Transfer(handovers)));

@@ -104,7 +104,9 @@ impl<A: Application + Clone> Succession<A> {
     fn run(&self, epoch: Arc<Epoch>, records: &[Vec<u8>]) -> Result<Running<A>, StartError> {
         let (signer, application) = (self.signer.clone(), self.application.clone());
         let tag = tag(&epoch);
-        let replica = Replica::new(epoch, signer, application, self.settings, records, self.now)?;
+        let mut replica =
+            Replica::new(epoch, signer, application, self.settings, records, self.now)?;
+        replica.greet();
         Ok(Running {
             tag,
             replica,
@@ -139,8 +141,10 @@ impl<A: Application + Clone> Succession<A> {
         let (settings, now) = (self.settings, self.now);
         match Replica::succeed(epoch.clone(), signer, application, settings, snapshot, now) {
             Ok(mut replica) => {
-                if let Some(before) = self.retiring.back() {
-                    replica.suspect(&before.running.replica.suspects());
+                match self.retiring.back() {
+                    Some(before) => replica.suspect(&before.running.replica.suspects()),
+                    // Others may have begun long ago.
+                    None => replica.greet(),
                 }
                 self.outputs.push_back(Output::Open(tag(&epoch), opening));
                 self.member = Some(Running {

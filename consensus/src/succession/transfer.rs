@@ -184,18 +184,18 @@ impl<A: Application + Clone> Succession<A> {
 
     /// E6: an epoch's end is told until a quorum of what follows is known to have begun: shows that.
     fn reassure(&mut self, to: PeerId, ended: Tag) {
-        let here = self.chain.last_handover().zip(self.member.as_ref());
-        let here = here.filter(|((before, _), _)| tag(before) == ended);
-        let Some((_, member)) = here else {
-            // It has ended itself, which proves as much.
+        let last = self.chain.last_handover();
+        if last.is_none_or(|(before, _)| tag(before) != ended) {
+            // What follows has ended itself, which proves as much.
             if self.may_cause(to) {
                 self.guide(to, ended);
             }
             return;
-        };
-        let name = member.tag;
-        let seal = member.replica.established().cloned();
-        let answer = seal.map(|seal| Transfer::Established(name, Box::new(seal)));
+        }
+        let newest = tag(self.chain.newest());
+        let here = self.member.as_ref().filter(|member| member.tag == newest);
+        let seal = here.and_then(|member| member.replica.established().cloned());
+        let answer = seal.map(|seal| Transfer::Established(newest, Box::new(seal)));
         self.answer(to, answer);
     }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use hamlet_consensus::{FaultModel, Settings};
 use hamlet_simulator::turnover::{self, Setup};
 use serde::Serialize;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
 
 /// Measures how fast a cluster's members can change, with nobody silent and with as many silent members as may be faulty.
 ///
@@ -42,6 +42,8 @@ struct Row {
     first_newcomer_mean_ms: f64,
     /// What an honest member sends.
     sent_bytes_per_s: f64,
+    /// The same, by what was sent.
+    sent_bytes_per_s_by_message: BTreeMap<&'static str, f64>,
 }
 
 /// Runs the benchmark.
@@ -100,6 +102,7 @@ fn measure(setup: Setup, changes: u64) -> Row {
         change_max_ms: ms(turnover.change_max),
         first_newcomer_mean_ms: ms(turnover.newcomer_mean),
         sent_bytes_per_s: turnover.sent_bytes_per_s,
+        sent_bytes_per_s_by_message: turnover.by_message,
     }
 }
 
