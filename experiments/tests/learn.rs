@@ -196,6 +196,15 @@ fn scaling_that_peers_agree_on_serves_as_well_as_that_of_the_description() {
 }
 
 #[test]
+fn json_has_the_standard_output_to_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = "learn --data synthetic:rows=60,features=2 --rounds 2 --json -";
+    let output = lab(folder.path(), run).stdout;
+    let outcome: Value = serde_json::from_slice(&output).unwrap();
+    assert_eq!(outcome["rounds"], 2);
+}
+
+#[test]
 fn bad_input_ends_with_place_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

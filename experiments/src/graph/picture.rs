@@ -87,14 +87,14 @@ impl Picture<'_> {
         svg
     }
 
-    /// The communities by these names in the middle of their peers, for a drawing whose colours mean
-    /// something else; nothing for a graph without communities.
-    pub fn names(&self, names: &[String]) -> String {
+    /// The communities by these names in the middle of their peers, each over what is said of it, for a drawing
+    /// whose colours mean something else; nothing for a graph without communities.
+    pub fn names(&self, names: &[(String, String)]) -> String {
         let mut text = String::new();
         if names.len() < 2 || names.len() > 12 {
             return text;
         }
-        for (community, name) in (0u32..).zip(names) {
+        for (community, (name, said)) in (0u32..).zip(names) {
             let members = self.graph.communities().iter().zip(self.positions);
             let mut places: Vec<[f32; 2]> = members
                 .filter(|(of, _)| **of == community)
@@ -112,8 +112,9 @@ impl Picture<'_> {
             let shown: String = name.chars().take(18).collect();
             let _ = writeln!(
                 text,
-                "<text class=\"community\" x=\"{x:.0}\" y=\"{y:.0}\">{}</text>",
-                escape(&shown)
+                "<text class=\"community\" x=\"{x:.0}\" y=\"{y:.0}\">{}<tspan x=\"{x:.0}\" dy=\"1.15em\">{}</tspan></text>",
+                escape(&shown),
+                escape(said)
             );
         }
         text

@@ -95,7 +95,9 @@ pub fn run(arguments: Arguments) -> Ended {
     }
     let runs = all(&options, &seeds, &arguments)?;
     let outcomes: Vec<Outcome> = runs.iter().map(|run| run.outcome.clone()).collect();
-    tell::tell(&outcomes);
+    if arguments.json.as_deref() != Some(Path::new("-")) {
+        tell::tell(&outcomes);
+    }
     if let Some(path) = &arguments.json {
         match &outcomes[..] {
             [one] => json::write(path, one)?,

@@ -26,8 +26,8 @@ pub struct Panel<'a> {
     pub note: String,
     /// The graph.
     pub graph: &'a Graph,
-    /// The names of its communities.
-    pub communities: &'a [String],
+    /// The names of its communities, each with what its peers came to.
+    pub communities: Vec<(String, String)>,
     /// The parameters of each peer's model, one peer after another, equally many for each.
     pub models: &'a [f32],
 }
@@ -68,7 +68,7 @@ impl Figure<'_> {
                 "<div><h3>{title} <span>{}</span></h3>\n<svg viewBox=\"0 0 {SIDE} {SIDE}\" role=\"img\" aria-label=\"{title}\">{}{}</svg></div>\n",
                 escape(&panel.note),
                 picture.body(),
-                picture.names(panel.communities),
+                picture.names(&panel.communities),
                 title = escape(&panel.title)
             );
             places = Some((panel.graph, positions));

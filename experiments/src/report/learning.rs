@@ -9,7 +9,10 @@ use crate::{
     graph::MAX_DRAWN,
     learn::{baselines::Baselines, outcome::Point, saved::Saved, stage::Stage},
 };
-use hamlet_gossip_learning::{Task, arena::Kind};
+use hamlet_gossip_learning::{
+    Task,
+    arena::{Kind, evaluate},
+};
 use std::error::Error;
 
 /// A run to be shown.
@@ -46,7 +49,7 @@ pub fn html(runs: &[Shown<'_>]) -> Result<String, Box<dyn Error>> {
                 title: group::capitalised(&title),
                 note: note(shown),
                 graph: shown.stage.graph()?,
-                communities: &shown.saved.communities,
+                communities: communities(shown),
                 models,
             })
         })
@@ -57,7 +60,9 @@ pub fn html(runs: &[Shown<'_>]) -> Result<String, Box<dyn Error>> {
         tiles: tiles(&groups, first),
         figures: vec![Figure {
             title: "Who holds which model".into(),
-            caption: "Each dot is a peer in the colour of its local model in the end.".into(),
+            caption: "Each dot is a peer in the colour of its local model in the end; under each community\u{2019}s name is its \
+                      peers\u{2019} mean error on its own test rows."
+                .into(),
             panels,
         }],
         charts: charts(&groups, first),
@@ -80,6 +85,30 @@ fn note(shown: &Shown<'_>) -> String {
         }
     }
 }
+
+/// The communities' names, each with the mean error of its peers on its own test rows.
+fn communities(shown: &Shown<'_>) -> Vec<(String, String)> {
+    let Saved {
+        arena, community, ..
+    } = shown.saved;
+    let error = |place: usize| {
+        let members = (0u32..)
+            .zip(community)
+            .filter(|(peer, of)| **of as usize == place && !arena.is_byzantine(*peer as usize));
+        let peers: Vec<u32> = members.map(|(peer, _)| peer).take(JUDGED).collect();
+        match peers[..] {
+            [] => String::new(),
+            _ => label(evaluate(arena, shown.stage.world(), &peers).local.own_mean),
+        }
+    };
+    let names = shown.saved.communities.iter().enumerate();
+    names
+        .map(|(place, name)| (name.clone(), error(place)))
+        .collect()
+}
+
+/// Peers of each community whose errors are shown in the figure.
+const JUDGED: usize = 200;
 
 /// The first run of each group, if all have a graph that can be drawn.
 fn figure<'a>(groups: &[Group<'a>]) -> Vec<&'a Shown<'a>> {

@@ -83,7 +83,7 @@ mod tests {
         let spec: Spec = "regular:degree=4,between=0.1".parse().unwrap();
         let halves: Vec<u32> = (0..20).map(|peer| peer / 10).collect();
         let graph = spec.generate(&halves, 1).unwrap();
-        let names = ["<b>", "other"].map(str::to_owned);
+        let names = ["<b>", "other"].map(|name| (name.to_owned(), "0.1 & less".to_owned()));
         let models: Vec<f32> = (0..40).map(|entry| entry as f32).collect();
         let report = Report {
             title: "<script>alert(1)</script>".into(),
@@ -97,14 +97,14 @@ mod tests {
                         title: "with".into(),
                         note: "error 0.1".into(),
                         graph: &graph,
-                        communities: &names,
+                        communities: names.to_vec(),
                         models: &models,
                     },
                     Panel {
                         title: "without".into(),
                         note: "error 0.2".into(),
                         graph: &graph,
-                        communities: &names,
+                        communities: names.to_vec(),
                         models: &models,
                     },
                 ],
@@ -131,7 +131,8 @@ mod tests {
         assert_eq!(html.matches("<circle class=\"end").count(), 1);
         assert!(
             html.contains("a &amp; b")
-                && html.contains("&lt;b&gt;</text>")
+                && html.contains("&lt;b&gt;<tspan")
+                && html.contains("0.1 &amp; less</tspan></text>")
                 && html.contains("central")
         );
     }
