@@ -56,7 +56,7 @@ impl Agreement {
         self.draws.due = Time::NEVER;
         let Some(state) = self.state() else { return };
         let (epoch, registered) = (state.epoch(), state.is_registered(self.me));
-        let due = state.beacon_due(self.me, &self.draws.secret);
+        let turn = state.beacon_turn(self.me);
         if !registered {
             if self.draws.shown_until <= now {
                 self.draws.shown_until = now + AGAIN;
@@ -66,16 +66,20 @@ impl Agreement {
             }
             self.draws.due = self.draws.shown_until;
         }
-        let Some(due) = due else { return };
-        if self.draws.stage != (epoch, due.is_fixed) {
-            self.draws.stage = (epoch, due.is_fixed);
+        let Some(turn) = turn else { return };
+        if self.draws.stage != (epoch, turn.is_fixed) {
+            self.draws.stage = (epoch, turn.is_fixed);
             (self.draws.since, self.draws.said_until) = (now, Time::ZERO);
         }
-        let at = (self.draws.since + STEP * due.after as u32).max(self.draws.said_until);
+        let at = (self.draws.since + STEP * turn.after as u32).max(self.draws.said_until);
         if at <= now {
             self.draws.said_until = now + AGAIN;
-            let order = self.say(Saying::Beacon(Box::new(due.contribution)));
-            self.propose(now, &order);
+            let state = self.state();
+            let due = state.and_then(|state| state.contribution(self.me, &self.draws.secret));
+            if let Some(contribution) = due {
+                let order = self.say(Saying::Beacon(Box::new(contribution)));
+                self.propose(now, &order);
+            }
         }
         self.draws.due = self.draws.due.min(at.max(self.draws.said_until));
     }

@@ -19,10 +19,9 @@ pub(super) struct Drawing {
     round: Round,
 }
 
-/// What a member has to put into the log for the beacon.
-pub(crate) struct Due {
-    pub contribution: Contribution,
-    /// How many members should do so before it, beyond those who do at once.
+/// What a member is to do for the beacon.
+pub(crate) struct Turn {
+    /// How many members should contribute before it, beyond those who do at once.
     pub after: usize,
     /// Whether the dealings are fixed.
     pub is_fixed: bool,
@@ -100,8 +99,8 @@ impl ClusterState {
         }
     }
 
-    /// What a member has to put into the log now: nothing while there is no reason to end the epoch.
-    pub(crate) fn beacon_due(&self, me: PeerId, secret: &SecretKey) -> Option<Due> {
+    /// When it is a member's turn: never while there is no reason to end the epoch.
+    pub(crate) fn beacon_turn(&self, me: PeerId) -> Option<Turn> {
         let drawing = self.shared.drawing.as_ref()?;
         let place = drawing.place(me).filter(|_| self.has_reason_to_end())?;
         let first = self
@@ -110,11 +109,16 @@ impl ClusterState {
             .fault_model
             .kind()
             .faults(drawing.members.len());
-        Some(Due {
-            contribution: drawing.round.contribution(place, secret)?,
+        Some(Turn {
             after: drawing.round.rank(place).saturating_sub(first),
             is_fixed: drawing.round.is_fixed(),
         })
+    }
+
+    /// What a member has to put into the log now, if anything. It takes milliseconds to make.
+    pub(crate) fn contribution(&self, me: PeerId, secret: &SecretKey) -> Option<Contribution> {
+        let drawing = self.shared.drawing.as_ref()?;
+        drawing.round.contribution(drawing.place(me)?, secret)
     }
 
     /// Whether what deals the next epoch's slots is settled, though perhaps not known: then members do not change any more.

@@ -296,3 +296,6 @@ pub(super) fn founding_charter(
         context: wire::encode(&context).into(),
     }
 }
+
+#[cfg(test)]
+mod tests;
