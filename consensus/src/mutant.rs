@@ -155,8 +155,8 @@ impl Mutant {
             FaultModel::PartialSynchrony => self < Mutant::NoLock,
             FaultModel::Synchrony => !matches!(
                 self,
-                // What these break is different there.
-                SkipNullifications | AbandonFreely | SupportFreely
+                // What these break is different there, or matters only while the bound on delays does not hold.
+                SkipNullifications | AbandonFreely | SupportFreely | FixedTimeout
             ),
         }
     }
