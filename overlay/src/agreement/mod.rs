@@ -200,7 +200,7 @@ impl Agreement {
                     self.wake_at = time;
                     continue;
                 }
-                Output::Executed(name, outcome) => match self.executed(name, &outcome.answer) {
+                Output::Executed(_, outcome) => match self.executed(&outcome.answer) {
                     Some(agreed) => Outcome::Event(agreed),
                     None => continue,
                 },
@@ -240,12 +240,11 @@ impl Agreement {
         }
     }
 
-    /// What an executed command came to.
-    fn executed(&mut self, name: Tag, answer: &[u8]) -> Option<Agreed> {
+    /// What an executed command came to. The last of an epoch are told when the next has begun, in whose state their
+    /// entries are as well.
+    fn executed(&mut self, answer: &[u8]) -> Option<Agreed> {
         self.changed = true;
         self.draws.look();
-        // The last commands of an epoch are told when the next has begun, in whose state their entries are as well.
-        let _ = name;
         match Answer::decode(answer)? {
             Answer::Entered(number) => self.state()?.entry(number).cloned().map(Agreed::Entry),
             Answer::Noted => None,
