@@ -213,6 +213,11 @@ impl Audience {
         ratio(self.on_time, self.expected)
     }
 
+    /// The same while the demonstration runs; none before anything was counted.
+    pub fn on_time_so_far(&self) -> Option<f64> {
+        (self.expected > 0).then(|| self.on_time_ratio())
+    }
+
     /// Whether every receiver was handed what the source published, all of it, in order and once.
     pub fn bytes_identical(&self) -> bool {
         self.expected > 0 && self.receivers.iter().all(|receiver| receiver.identical)

@@ -172,7 +172,7 @@ impl Stage {
                         tracing::info!(
                             segments = self.segments,
                             seconds = begin.elapsed().as_secs(),
-                            on_time_ratio = self.audience.on_time_ratio(),
+                            on_time_ratio = self.audience.on_time_so_far(),
                             "streaming"
                         );
                     }
