@@ -3,6 +3,7 @@
 //! A check panics when it does not hold. Two searches use the targets: a short, fixed one in `consensus/tests/fuzz.rs`,
 //! which runs with all tests, and one without end in `consensus/fuzz/fuzz_targets`, guided by coverage.
 
+mod beacon;
 mod cluster;
 mod decoders;
 mod handle;
@@ -43,6 +44,12 @@ pub const TARGETS: &[Target] = &[
         name: "transfer",
         samples: transfer::transfers,
         check: transfer::transfer,
+    },
+    // What members put into the log for a beacon.
+    Target {
+        name: "beacon",
+        samples: beacon::contributions,
+        check: beacon::contribution,
     },
     // What a replica finds on its disk.
     Target {
