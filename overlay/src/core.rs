@@ -123,7 +123,12 @@ impl Core {
 
     /// The deal of the newest epoch.
     pub fn newest_deal(&self) -> Arc<Deal> {
-        self.deals[self.deals.len() - 1].clone()
+        self.newest().clone()
+    }
+
+    /// The same, only to be looked at: every shard that comes asks for it.
+    pub fn newest(&self) -> &Arc<Deal> {
+        &self.deals[self.deals.len() - 1]
     }
 
     /// Sends a message with its body to those of the links that are connected.

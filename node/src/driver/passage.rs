@@ -129,15 +129,7 @@ impl Shard {
                 segment: signed.header.segment,
                 shard,
             },
-            Message::Digest { .. }
-            | Message::Notices(_)
-            | Message::Evidence(_)
-            | Message::Agreement { .. }
-            | Message::Transfer
-            | Message::Petition
-            | Message::Herald { .. }
-            | Message::Behind { .. }
-            | Message::Progress => return None,
+            _ => return None,
         };
         shard.segment.is_multiple_of(EVERY).then_some(shard)
     }

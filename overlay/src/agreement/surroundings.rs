@@ -28,8 +28,11 @@ impl Agreement {
         let n = view.parameters.n;
         let known = view.newest();
         let mut changes = Vec::new();
-        let own = in_epoch(self.cluster, self.succession.newest().charter(), n);
-        if let Some((cluster, first)) = own.filter(|(own, _)| own.epoch > known.own.epoch) {
+        // Slots are dealt only when that is news: every executed command asks this.
+        let newer = |charter: &&Charter, old: &Cluster| charter.number > old.epoch;
+        let own = Some(self.succession.newest().charter());
+        let own = own.filter(|charter| newer(charter, &known.own));
+        if let Some((cluster, first)) = own.and_then(|own| in_epoch(self.cluster, own, n)) {
             changes.push(Change {
                 first,
                 next: Next::Cluster(cluster),
@@ -43,8 +46,9 @@ impl Agreement {
             return self.arrive(view).into_iter().collect();
         }
         for (neighbour, old) in state.neighbours().iter().zip(&known.neighbours) {
-            let next = in_epoch(neighbour.cluster(), neighbour.charter(), n);
-            if let Some((cluster, first)) = next.filter(|(next, _)| next.epoch > old.epoch) {
+            let next = Some(neighbour.charter()).filter(|charter| newer(charter, old));
+            let next = next.and_then(|next| in_epoch(neighbour.cluster(), next, n));
+            if let Some((cluster, first)) = next {
                 changes.push(Change {
                     first,
                     next: Next::Cluster(cluster),

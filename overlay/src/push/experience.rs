@@ -8,7 +8,7 @@ use std::sync::Arc;
 impl Stream {
     /// The slot under which the holder of a slot of this deal is known now, if it still holds any.
     pub(super) fn slot_now(core: &Core, deal: &Deal, slot: u8) -> Option<u8> {
-        let newest = core.newest_deal();
+        let newest = core.newest();
         if Arc::ptr_eq(&newest.epoch.own, &deal.epoch.own) {
             return Some(slot);
         }
@@ -17,7 +17,7 @@ impl Stream {
 
     /// These slots of the newest deal, in this one.
     fn translate(&self, core: &Core, deal: &Deal, slots: SlotSet) -> SlotSet {
-        if Arc::ptr_eq(&core.newest_deal().epoch.own, &deal.epoch.own) {
+        if Arc::ptr_eq(&core.newest().epoch.own, &deal.epoch.own) {
             return slots;
         }
         let held =

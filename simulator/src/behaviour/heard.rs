@@ -54,13 +54,6 @@ fn subject(frame: &Frame) -> Option<(StreamNumber, SegmentNumber)> {
         Message::ProvenShard { signed, .. } | Message::Digest { signed, .. } => {
             Some((signed.header.stream, signed.header.segment))
         }
-        Message::Notices(_)
-        | Message::Evidence(_)
-        | Message::Agreement { .. }
-        | Message::Transfer
-        | Message::Petition
-        | Message::Herald { .. }
-        | Message::Behind { .. }
-        | Message::Progress => None,
+        _ => None,
     }
 }

@@ -36,16 +36,7 @@ impl Behaviour for Satiate {
                 Message::Shard { segment, .. } => (Class::Live, *segment),
                 Message::ProvenShard { signed, .. } => (Class::Live, signed.header.segment),
                 Message::Digest { signed, .. } => (Class::Digest, signed.header.segment),
-                Message::Notices(_)
-                | Message::Evidence(_)
-                | Message::Agreement { .. }
-                | Message::Transfer
-                | Message::Petition
-                | Message::Herald { .. }
-                | Message::Behind { .. }
-                | Message::Progress => {
-                    return Some(input);
-                }
+                _ => return Some(input),
             };
             let fellow = |peer| {
                 let mut epochs = at.view.epochs();

@@ -105,6 +105,59 @@ fn motions_are_bounded_and_say_why_they_are_void() {
     assert_eq!(void(add), Some(Void::Card));
 }
 
+/// Has members say what the beacon wants of them until nothing is due, or its dealings are fixed.
+fn draw(state: &mut ClusterState, until_fixed: bool) {
+    for by in 1..=FOUNDERS {
+        if until_fixed && state.is_fixed() {
+            return;
+        }
+        let secret = SecretKey::derive(&[by; 32], state.ground.network);
+        if let Some(due) = state.contribution(PeerId([by; 32]), &secret) {
+            let command = said(state, by, Saying::Beacon(Box::new(due)));
+            answer(state, &command);
+        }
+    }
+}
+
+fn want(state: &mut ClusterState, motion: &Motion) {
+    for by in 1..=2 {
+        let command = said(state, by, Saying::Wants(motion.clone()));
+        assert!(matches!(answer(state, &command), Answer::Entered(_)));
+    }
+}
+
+#[test]
+fn members_stay_as_they_are_once_what_deals_their_slots_is_fixed() {
+    let mut state = state();
+    for by in 1..=FOUNDERS {
+        let network = state.ground.network;
+        let shown = SecretKey::derive(&[by; 32], network).register(network, PeerId([by; 32]));
+        let command = said(&state, by, Saying::Key(shown));
+        assert_eq!(answer(&mut state, &command), Answer::Noted);
+    }
+    want(&mut state, &Motion::Remove(PeerId([4; 32])));
+    draw(&mut state, true);
+    assert!(state.is_fixed() && !state.can_deal());
+    let late = card(&state, 30);
+    want(&mut state, &Motion::Add(Box::new(late.clone())));
+    for by in 1..=2 {
+        let command = said(&state, by, Saying::Turn { heads: Vec::new() });
+        assert_eq!(answer(&mut state, &command), Answer::Noted);
+    }
+    // Enough have said that the epoch is to end, and its slots cannot be dealt yet.
+    assert!(state.successors().is_empty());
+    draw(&mut state, false);
+    let charter = state.successors().pop().unwrap();
+    let members: Vec<PeerId> = (1..4).map(|number| PeerId([number; 32])).collect();
+    assert_eq!(charter.members, members);
+    let epoch = charter
+        .found(state.ground.network, Default::default())
+        .unwrap();
+    state.begin(&epoch);
+    // What came too late comes with the epoch after.
+    assert!(state.has_reason_to_end() && state.shared.joining.contains_key(&late.peer));
+}
+
 proptest! {
     #[test]
     fn no_command_breaks_the_state(
