@@ -8,6 +8,7 @@ use crate::{
     evidence::Evidence,
     hash::Hash,
     identity::Signature,
+    member::MAX_MEMBERS,
     vote::SignedVote,
     wire::{self, Malformed},
 };
@@ -69,6 +70,10 @@ pub enum Message {
     },
     /// Under synchrony: proof that the leader of a view proposed two blocks (S3).
     Evidence(Box<Evidence>),
+    /// Under synchrony: the sender has begun, and asks what it missed (S10).
+    Greeting,
+    /// What somebody who has begun missed (S10).
+    Welcome(Box<Welcome>),
 }
 
 /// A leader's block, with the leader's own `Notarize` for it.
@@ -91,6 +96,17 @@ pub struct Status {
     pub height: Height,
     /// Whether it waits for others' votes in its view.
     pub stuck: bool,
+}
+
+/// How far the sender has spoken for blocks, and what shows that this can be so.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The last view in which the sender may have voted for a block, or handed one on.
+    pub spoken: View,
+    /// Of the view before that, or of the last one before it that has any; and the newest commit.
+    pub certificates: Vec<Certificate>,
+    /// Against the leaders of the views between.
+    pub proofs: Vec<Evidence>,
 }
 
 /// Asks for what follows a height, or at least for one block.
@@ -156,12 +172,17 @@ impl Message {
             }
             Message::Snapshot(offer) => offer.pieces.len() <= MAX_PIECES,
             Message::Piece { bytes, .. } => bytes.len() <= PIECE_BYTES,
+            Message::Welcome(welcome) => {
+                welcome.certificates.len() <= MAX_CERTIFICATES
+                    && welcome.proofs.len() <= MAX_MEMBERS
+            }
             Message::Vote(_)
             | Message::Status(_)
             | Message::RequestSeal(_)
             | Message::Fetch(_)
             | Message::Block(_)
             | Message::Evidence(_)
+            | Message::Greeting
             | Message::FetchPiece { .. } => true,
         }
     }

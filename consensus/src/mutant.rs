@@ -70,6 +70,8 @@ pub enum Mutant {
     LateUnlocks,
     /// S8: who has answered is missed all the same.
     MissAll,
+    /// S10: who begins later than others votes at once.
+    NeverListen,
     /// E1: commands after the one that ends the epoch are executed.
     ExecuteAfterEnd,
     /// E2: what follows an epoch is not in the bytes that are signed.
@@ -92,13 +94,15 @@ pub enum Mutant {
     LeaveEarly,
     /// E6: nothing is handed over again.
     HandOverOnce,
+    /// E6, under synchrony: who lags behind is not told of the end before others leave.
+    KeepEnd,
     /// E7: who was left behind is not told of later epochs.
     NeverGuide,
 }
 
 impl Mutant {
     /// Those of one epoch.
-    pub const ALL: [Mutant; 31] = [
+    pub const ALL: [Mutant; 32] = [
         Mutant::SmallQuorum,
         Mutant::FastQuorum,
         Mutant::VoteTwice,
@@ -130,10 +134,11 @@ impl Mutant {
         Mutant::NoRipening,
         Mutant::LateUnlocks,
         Mutant::MissAll,
+        Mutant::NeverListen,
     ];
 
     /// Those of the succession of epochs.
-    pub const OF_SUCCESSION: [Mutant; 12] = [
+    pub const OF_SUCCESSION: [Mutant; 13] = [
         Mutant::ExecuteAfterEnd,
         Mutant::UnsignedSuccessors,
         Mutant::TrustHandover,
@@ -145,6 +150,7 @@ impl Mutant {
         Mutant::TrustEstablished,
         Mutant::LeaveEarly,
         Mutant::HandOverOnce,
+        Mutant::KeepEnd,
         Mutant::NeverGuide,
     ];
 
@@ -152,7 +158,9 @@ impl Mutant {
     pub fn concerns(self, model: FaultModel) -> bool {
         use Mutant::*;
         match model {
-            FaultModel::PartialSynchrony => self < Mutant::NoLock,
+            FaultModel::PartialSynchrony => {
+                !(NoLock..=NeverListen).contains(&self) && self != KeepEnd
+            }
             FaultModel::Synchrony => !matches!(
                 self,
                 // What these break is different there, or matters only while the bound on delays does not hold.

@@ -76,6 +76,8 @@ pub(crate) struct OpenView {
     pub settled: Option<BlockId>,
     /// Synchrony: the proof that the leader proposed two blocks (S3).
     pub equivocation: Option<Box<Evidence>>,
+    /// Synchrony: members that were here when others were told what is known of this view, if it is void (S6).
+    pub told: MemberSet,
     /// In the order of their votes, so that nothing depends on which came first.
     pub tallies: Vec<Tally>,
 }

@@ -1,169 +1,23 @@
-//! The rules of synchrony, S1 to S9, one by one; and what happens when the bound does not hold.
+//! The rules of synchrony, S1 to S10, one by one.
 
 mod common;
 
-use common::{Journal, signer};
+use common::{
+    in_time::{BOUND, One, block, certificate, proposal, two},
+    signer,
+};
 use hamlet_consensus::{
-    Epoch, Input, Message, Model, Output, Replica, Settings, Terms,
+    Input, Message,
     block::{BlockId, SoundBlock},
-    certificate::{Certificate, Claim},
-    command::Command,
-    ed25519::Ed25519Verifier,
+    certificate::Claim,
     evidence::Evidence,
-    hash::Hash,
     identity::Signer,
     member::{Member, MemberSet},
-    message::{Proposal, Status},
+    message::{Status, Welcome},
     time::Time,
     vote::{SignedVote, Vote},
 };
-use std::{sync::Arc, time::Duration};
-
-const BOUND: Duration = Duration::from_secs(1);
-
-fn epoch(size: Member) -> Arc<Epoch> {
-    let members = (0..size).map(|member| signer(member).id()).collect();
-    let terms = Terms {
-        model: Model::Synchrony { bound: BOUND },
-        ..Terms::default()
-    };
-    Arc::new(Epoch::new(Hash([1; 32]), Hash([2; 32]), 0, terms, members).unwrap())
-}
-
-/// A member under test.
-struct One {
-    epoch: Arc<Epoch>,
-    replica: Replica<Journal>,
-    disk: Vec<Vec<u8>>,
-    sent: Vec<(MemberSet, Message)>,
-    /// The alarms that it raised: who was absent.
-    alarms: Vec<MemberSet>,
-    now: Time,
-}
-
-impl One {
-    fn start(me: Member, size: Member) -> One {
-        One::wake(me, size, Vec::new(), Time::ZERO)
-    }
-
-    fn wake(me: Member, size: Member, disk: Vec<Vec<u8>>, now: Time) -> One {
-        let epoch = epoch(size);
-        let settings = Settings {
-            beat: Duration::from_secs(3600),
-            ..Settings::default()
-        };
-        let (journal, key) = (Journal::default(), signer(me));
-        let replica = Replica::new(epoch.clone(), key, journal, settings, &disk, now).unwrap();
-        let mut one = One {
-            epoch,
-            replica,
-            disk,
-            sent: Vec::new(),
-            alarms: Vec::new(),
-            now,
-        };
-        one.input(Input::Wake);
-        one
-    }
-
-    fn restart(self) -> One {
-        let size = self.epoch.size() as Member;
-        One::wake(self.replica.me(), size, self.disk, self.now)
-    }
-
-    fn input(&mut self, input: Input) {
-        self.replica.handle(self.now, input);
-        while let Some(output) = self.replica.poll() {
-            match output {
-                Output::Record(record) => self.disk.push(record),
-                Output::Send { to, message } => self.sent.push((to, (*message).clone())),
-                Output::Check(check) => {
-                    let verdict = check.run(&Ed25519Verifier);
-                    self.replica.handle(self.now, Input::Checked(verdict));
-                }
-                Output::Asynchrony { absent, .. } => self.alarms.push(absent),
-                _ => {}
-            }
-        }
-    }
-
-    fn hear(&mut self, from: Member, message: &Message) {
-        let message = Arc::new(message.clone());
-        self.input(Input::Message { from, message });
-    }
-
-    fn hear_vote(&mut self, from: Member, vote: Vote) {
-        let signed = SignedVote::new(vote, &self.epoch, &*signer(from));
-        self.hear(from, &Message::Vote(signed));
-    }
-
-    /// Lets time pass, a little at a time as its alarms would.
-    fn wait(&mut self, time: Duration) {
-        let until = self.now + time;
-        while self.now < until {
-            self.now = (self.now + BOUND / 32).min(until);
-            self.input(Input::Wake);
-        }
-    }
-
-    fn voted(&self, vote: Vote) -> bool {
-        self.sent.iter().any(|(_, message)| match message {
-            Message::Vote(signed) => signed.vote == vote,
-            Message::Proposal(proposal) => {
-                let id = proposal.block.header.id();
-                vote == Vote::Notarize(id) && self.epoch.leader(id.view) == self.replica.me()
-            }
-            _ => false,
-        })
-    }
-
-    fn handed_on(&self, block: BlockId) -> Option<(MemberSet, Message)> {
-        let mut sent = self.sent.iter();
-        let is_it = |message: &Message| matches!(message, Message::Proposal(proposal) if proposal.block.header.id() == block);
-        sent.find(|(_, message)| is_it(message)).cloned()
-    }
-
-    fn proved(&self) -> bool {
-        (self.sent.iter()).any(|(_, message)| matches!(message, Message::Evidence(_)))
-    }
-}
-
-fn block(epoch: &Epoch, view: u64, parent: BlockId, text: &'static [u8]) -> SoundBlock {
-    let command = Command {
-        expires: 200,
-        payload: text.into(),
-    };
-    SoundBlock::build(epoch, view, parent, vec![command])
-}
-
-fn proposal(epoch: &Epoch, block: &SoundBlock) -> Message {
-    let leader = signer(epoch.leader(block.id().view));
-    Message::Proposal(Proposal {
-        block: block.block().clone(),
-        signature: SignedVote::new(Vote::Notarize(block.id()), epoch, &*leader).signature,
-        justification: Vec::new(),
-    })
-}
-
-fn certificate(epoch: &Epoch, claim: Claim, members: &[Member]) -> Message {
-    let vote = claim.votes().0;
-    let signatures = members
-        .iter()
-        .map(|member| SignedVote::new(vote, epoch, &*signer(*member)).signature)
-        .collect();
-    Message::Certificates(vec![Certificate {
-        claim,
-        first: members.iter().copied().collect(),
-        second: MemberSet::EMPTY,
-        signatures,
-    }])
-}
-
-/// Two blocks of view 1, which member 1 leads.
-fn two(epoch: &Epoch) -> (SoundBlock, SoundBlock) {
-    let start = BlockId::start(epoch);
-    (block(epoch, 1, start, b"a"), block(epoch, 1, start, b"b"))
-}
+use std::time::Duration;
 
 #[test]
 fn s1_nobody_builds_past_what_is_certified() {
@@ -394,104 +248,6 @@ fn s9_who_comes_back_says_nothing_else_than_before() {
     assert!(!member.voted(Vote::Finalize(b.id())));
 }
 
-/// Three members, of whom 1 leads view 1, shows a different block to each of the others, and helps both.
-struct Split {
-    epoch: Arc<Epoch>,
-    honest: [One; 2],
-    blocks: [SoundBlock; 2],
-}
-
-impl Split {
-    fn begin() -> Split {
-        let epoch = epoch(3);
-        let (a, b) = two(&epoch);
-        let mut honest = [One::start(0, 3), One::start(2, 3)];
-        honest[0].hear(1, &proposal(&epoch, &a));
-        honest[1].hear(1, &proposal(&epoch, &b));
-        Split {
-            epoch,
-            honest,
-            blocks: [a, b],
-        }
-    }
-
-    fn wait(&mut self, time: Duration) {
-        self.honest.iter_mut().for_each(|member| member.wait(time));
-    }
-
-    /// The honest members hear all that the other sent so far.
-    fn meet(&mut self) {
-        let [first, second] = &mut self.honest;
-        let (to_second, to_first) = (first.sent.clone(), second.sent.clone());
-        for (_, message) in &to_first {
-            first.hear(2, message);
-        }
-        for (_, message) in &to_second {
-            second.hear(0, message);
-        }
-    }
-
-    /// The commit certificate that the liar has of what a member finalized.
-    fn commit(&self, at: usize) -> Option<Certificate> {
-        let (member, block) = (&self.honest[at], self.blocks[at].id());
-        let both: MemberSet = [member.replica.me(), 1].into_iter().collect();
-        let sign = |by| SignedVote::new(Vote::Finalize(block), &self.epoch, &*signer(by)).signature;
-        let certificate = Certificate {
-            claim: Claim::Finalized(block),
-            first: both,
-            second: MemberSet::EMPTY,
-            signatures: both.iter().map(sign).collect(),
-        };
-        let voted = member.voted(Vote::Finalize(block));
-        (voted && certificate.verify(&self.epoch, &Ed25519Verifier)).then_some(certificate)
-    }
-}
-
-/// A partition that lasts longer than the bound, with one of three members Byzantine, `f = 1 ≥ n/3`: outsiders can be
-/// shown two contradictory certificates of committed state. When the members meet again both notice.
-#[test]
-fn a_partition_longer_than_the_bound_splits_the_log() {
-    let mut split = Split::begin();
-    split.wait(BOUND * 5 / 2);
-    let commits = [split.commit(0), split.commit(1)].map(Option::unwrap);
-    assert_ne!(commits[0].claim.commits(), commits[1].claim.commits());
-    assert_eq!(
-        commits[0].claim.commits().unwrap().height,
-        commits[1].claim.commits().unwrap().height
-    );
-    for (member, commit) in split.honest.iter_mut().zip(commits) {
-        assert!(
-            member.alarms.is_empty(),
-            "so far the other may have crashed"
-        );
-        member.hear(1, &Message::Certificates(vec![commit]));
-        assert_eq!(member.replica.height(), 1);
-    }
-    split.meet();
-    for member in &split.honest {
-        let other = 2 - member.replica.me();
-        assert_eq!(
-            member.alarms,
-            [MemberSet::one(other)],
-            "too many for one epoch"
-        );
-    }
-}
-
-/// The same leader, while messages take no longer than the bound: nothing is committed, and nobody is alarmed.
-#[test]
-fn while_the_bound_holds_the_same_leader_commits_nothing() {
-    let mut split = Split::begin();
-    for _ in 0..4 {
-        split.wait(BOUND - Duration::from_millis(1));
-        split.meet();
-    }
-    assert!(split.commit(0).is_none() && split.commit(1).is_none());
-    for member in &split.honest {
-        assert!(member.proved() && member.alarms.is_empty());
-    }
-}
-
 /// A leader that hears of somebody who is new to its view shows its block again.
 #[test]
 fn who_comes_later_is_shown_the_block() {
@@ -531,4 +287,119 @@ fn a_view_ends_only_by_signatures_of_its_leader() {
     assert_eq!(member.replica.view(), 1);
     member.hear(2, &evidence(1, 1));
     assert_eq!(member.replica.view(), 2);
+}
+
+/// What a member says that has spoken of blocks up to this view, and what shows that it may have come so far.
+fn welcome(spoken: u64, shown: Option<Message>) -> Message {
+    let certificates = match shown {
+        Some(Message::Certificates(certificates)) => certificates,
+        _ => Vec::new(),
+    };
+    Message::Welcome(Box::new(Welcome {
+        spoken,
+        certificates,
+        proofs: Vec::new(),
+    }))
+}
+
+#[test]
+fn s10_who_begins_listens_first_and_votes_only_where_nobody_spoke_before() {
+    let begin = || One::wake(0, 5, Vec::new(), Time::ZERO);
+    let epoch = begin().epoch;
+    let (a, _) = two(&epoch);
+    let next = |view| block(&epoch, view, BlockId::start(&epoch), b"next");
+    let passed = |view| certificate(&epoch, Claim::Nullified(view), &[1, 2, 3]);
+    let greets =
+        |(to, message): &(MemberSet, Message)| *message == Message::Greeting && to.len() == 4;
+
+    // Two bounds of silence, and the block of the first view is as good as any.
+    let mut alone = begin();
+    assert_eq!(alone.sent.iter().filter(|sent| greets(sent)).count(), 1);
+    alone.hear(1, &proposal(&epoch, &a));
+    alone.hear(
+        1,
+        &certificate(&epoch, Claim::Preferred(a.id()), &[1, 2, 3, 4]),
+    );
+    assert!(!alone.voted(Vote::Finalize(a.id())));
+    let mut alone = begin();
+    alone.hear(1, &proposal(&epoch, &a));
+    alone.wait(BOUND * 2 - Duration::from_millis(1));
+    assert!(!alone.voted(Vote::Notarize(a.id())));
+    alone.wait(Duration::from_millis(1));
+    assert!(alone.voted(Vote::Notarize(a.id())));
+
+    // Somebody spoke in the first view, and shows that it could: with it the time is over when all have answered.
+    let mut late = begin();
+    for other in 1..4 {
+        late.hear(other, &welcome(0, None));
+    }
+    late.hear(4, &welcome(2, Some(passed(1))));
+    late.hear(2, &proposal(&epoch, &next(2)));
+    late.wait(BOUND * 5 / 2);
+    assert!(!late.voted(Vote::Notarize(next(2).id())), "missed");
+    late.hear(4, &passed(2));
+    late.hear(3, &proposal(&epoch, &next(3)));
+    late.wait(BOUND * 2);
+    assert!(late.voted(Vote::Notarize(next(3).id())));
+
+    // Who claims more than it shows is believed what it shows.
+    let mut fooled = begin();
+    fooled.hear(4, &welcome(u64::MAX, Some(passed(1))));
+    fooled.wait(BOUND * 2);
+    fooled.hear(4, &passed(2));
+    fooled.hear(3, &proposal(&epoch, &next(3)));
+    fooled.wait(BOUND * 2);
+    assert!(fooled.voted(Vote::Notarize(next(3).id())));
+}
+
+#[test]
+fn s10_who_greets_is_told_how_far_others_have_spoken() {
+    let mut member = One::start(0, 5);
+    let epoch = member.epoch.clone();
+    let answer = |member: &mut One| {
+        member.sent.clear();
+        member.hear(4, &Message::Greeting);
+        let answers = member
+            .sent
+            .iter()
+            .filter_map(|(to, message)| match message {
+                Message::Welcome(welcome) if *to == MemberSet::one(4) => Some((**welcome).clone()),
+                _ => None,
+            });
+        answers.last().unwrap()
+    };
+    assert_eq!(answer(&mut member).spoken, 0);
+    let (a, b) = two(&epoch);
+    member.hear(1, &proposal(&epoch, &a));
+    assert_eq!(answer(&mut member).spoken, 1);
+    // The proof against the leader leads it to the second view, so that is what it shows.
+    member.hear(1, &proposal(&epoch, &b));
+    let told = answer(&mut member);
+    assert_eq!((told.spoken, told.proofs.len()), (1, 1));
+    member.hear(3, &certificate(&epoch, Claim::Nullified(2), &[1, 2, 3]));
+    let told = answer(&mut member);
+    assert_eq!(
+        (told.spoken, told.certificates.len(), told.proofs.len()),
+        (2, 1, 0)
+    );
+}
+
+/// What it was told to all before is told once more to those who were not there.
+#[test]
+fn s10_who_comes_later_is_shown_what_is_certified_in_a_void_view() {
+    let mut member = One::wake(0, 5, Vec::new(), Time::ZERO);
+    let epoch = member.epoch.clone();
+    let (a, _) = two(&epoch);
+    let notarized = certificate(&epoch, Claim::Notarized(a.id()), &[1, 2, 3]);
+    let passed = certificate(&epoch, Claim::Nullified(1), &[2, 3, 4]);
+    member.hear(3, &notarized);
+    member.hear(3, &passed);
+    member.sent.clear();
+    member.hear(3, &passed);
+    assert!(!shown(&member, 3, &notarized), "it was there");
+    member.hear(2, &passed);
+    assert!(shown(&member, 2, &notarized));
+    member.sent.clear();
+    member.hear(2, &passed);
+    assert!(!shown(&member, 2, &notarized), "once is enough");
 }

@@ -9,7 +9,7 @@ use crate::{
     evidence::Evidence,
     io::Output,
     member::{Member, MemberSet},
-    message::{Proposal, SnapshotOffer, Tail},
+    message::{Proposal, SnapshotOffer, Tail, Welcome},
     mutant::Mutant,
     storage::Record,
     vote::{SignedVote, Vote},
@@ -48,6 +48,8 @@ pub(super) enum Rests {
     Proposal(Box<Proposal>),
     /// Two signatures of a leader, which are checked as well.
     Evidence(Box<Evidence>),
+    /// How far somebody has spoken, with proofs against leaders, which are checked as well.
+    Welcome(Box<Welcome>),
 }
 
 impl<A: Application> Replica<A> {
@@ -93,6 +95,11 @@ impl<A: Application> Replica<A> {
                         Rests::Evidence(evidence) => {
                             let items = self.items_of(&Rests::Evidence(evidence));
                             self.on_evidence(&items);
+                        }
+                        Rests::Welcome(welcome) => {
+                            let items = self.items_of(&Rests::Welcome(welcome.clone()));
+                            self.on_checked_proofs(&items);
+                            self.on_checked_welcome(from, welcome.spoken);
                         }
                     }
                 }
@@ -156,7 +163,7 @@ impl<A: Application> Replica<A> {
         }
     }
 
-    fn is_known(&self, claim: &Claim) -> bool {
+    pub(super) fn is_known(&self, claim: &Claim) -> bool {
         let open = self.views.get(&claim.view());
         match claim {
             Claim::Notarized(block) => {
@@ -239,6 +246,10 @@ impl<A: Application> Replica<A> {
             Rests::Evidence(evidence) => [evidence.first, evidence.second]
                 .map(|signed| item(signed.vote, signed.signature))
                 .to_vec(),
+            Rests::Welcome(welcome) => (welcome.proofs.iter())
+                .flat_map(|proof| [proof.first, proof.second])
+                .map(|signed| item(signed.vote, signed.signature))
+                .collect(),
             Rests::Nothing | Rests::Tail(_) | Rests::Snapshot(_) => Vec::new(),
         }
     }
@@ -286,6 +297,9 @@ impl<A: Application> Replica<A> {
             Claim::Sealed(seal) => {
                 // Whoever is ahead proves it; what is missing is fetched.
                 self.catch_up.heard_of(seal.height(), self.now);
+                if let Some(synchrony) = &mut self.synchrony {
+                    synchrony.is_over |= seal.successors.is_some();
+                }
                 if self.synchrony.is_some()
                     && view > self.floor()
                     && self.open(view).strength_of(seal.block) < certificate.claim.strength()

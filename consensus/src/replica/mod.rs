@@ -253,6 +253,8 @@ impl<A: Application> Replica<A> {
             Message::Proposal(proposal) => self.on_proposal(from, proposal),
             Message::Certificates(certificates) => self.on_certificates(from, certificates),
             Message::Evidence(evidence) => self.on_message_evidence(from, evidence),
+            Message::Greeting => self.on_greeting(from),
+            Message::Welcome(welcome) => self.on_welcome(from, welcome),
             Message::Commands(commands) => self.on_commands(from, commands),
             Message::Status(status) => self.on_status(from, *status),
             Message::RequestSeal(height) => self.on_request_seal(from, *height),
@@ -271,6 +273,7 @@ impl<A: Application> Replica<A> {
 
     /// Does what the rules say now, until nothing changes any more.
     fn settle(&mut self) {
+        self.listen();
         loop {
             self.leave_void();
             let view = self.view;

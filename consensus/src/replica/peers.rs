@@ -54,6 +54,15 @@ impl Peers {
         self.peers.get(usize::from(member))?.heard
     }
 
+    /// Those who were heard of.
+    pub fn here(&self) -> MemberSet {
+        (0..)
+            .zip(&self.peers)
+            .filter(|(_, peer)| peer.heard.is_some())
+            .map(|(at, _)| at)
+            .collect()
+    }
+
     pub fn set_status(&mut self, member: Member, status: Status) {
         self.get(member).status = status;
     }

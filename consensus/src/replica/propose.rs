@@ -20,7 +20,7 @@ impl<A: Application> Replica<A> {
         }
         let voted =
             (self.views.get(&view)).is_some_and(|open| open.own.first().is_some() || open.given_up);
-        if self.now < self.may_propose_at() || !self.is_voting_time() {
+        if self.now < self.may_propose_at() || !self.is_voting_time() || !self.may_vote_in(view) {
             return;
         }
         if voted || !(self.timing.fresh || self.timing.is_late(self.now)) {

@@ -11,8 +11,10 @@ use crate::{
     log::Executed,
     member::{Member, MemberSet},
     message::Message,
+    mutant::Mutant,
     outcome::{Outcome, OutcomeProof},
     storage::Record,
+    time::Time,
     view::OpenView,
     vote::{SignedVote, Vote},
 };
@@ -264,6 +266,20 @@ impl<A: Application> Replica<A> {
         while self.seals.kept.len() > MAX_KEPT {
             self.seals.kept.pop_first();
         }
+    }
+
+    /// E6, under synchrony: the epoch ended with this seal, which binds this member, and those who are told of it.
+    pub(crate) fn bind_to_end(&mut self, now: Time, seal: &Certificate) {
+        if self.synchrony.is_none() || self.epoch.mutants.has(Mutant::KeepEnd) {
+            return;
+        }
+        self.now = self.now.max(now);
+        self.on_certificate(seal.clone());
+        // Who signed it is there, or lies.
+        let behind = self.epoch.all().without(seal.first.union(seal.second));
+        self.send(behind, Message::Certificates(vec![seal.clone()]));
+        self.settle();
+        self.flush();
     }
 
     fn answer_clients(&mut self, height: Height, seal: &Certificate) {

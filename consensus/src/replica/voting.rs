@@ -105,7 +105,11 @@ impl<A: Application> Replica<A> {
         let Some(block) = &open.proposal else {
             return;
         };
-        if open.own.first().is_some() || open.given_up || !self.is_voting_time() {
+        if open.own.first().is_some()
+            || open.given_up
+            || !self.is_voting_time()
+            || !self.may_vote_in(self.view)
+        {
             return;
         }
         match self.judge(block.parent(), self.view) {
@@ -276,6 +280,7 @@ impl<A: Application> Replica<A> {
         let in_time = block.view >= self.view || self.may_finalize_late(block);
         let may = in_time
             && !self.recovering
+            && self.may_vote_in(block.view)
             && !self.open(block.view).is_void()
             && (self.open(block.view).own.may_finalize(block)
                 || self.epoch.mutants.has(Mutant::FinalizeAlways));

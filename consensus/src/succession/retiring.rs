@@ -35,6 +35,8 @@ pub(super) struct Retiring<A> {
     turn: usize,
     /// When it is told again.
     due: Time,
+    /// Since when it is over for this peer.
+    since: Time,
 }
 
 impl<A> Retiring<A> {
@@ -54,12 +56,24 @@ impl<A> Retiring<A> {
             told: None,
             turn: 0,
             due: now,
+            since: now,
         }
     }
 
     /// When the handover is to be told.
     pub fn due(&self) -> Time {
         self.due
+    }
+
+    /// Whether who lags behind in it has heard of its end, and this peer of all that was said before that: under
+    /// synchrony after twice the bound.
+    fn is_heard_of(&self, now: Time) -> bool
+    where
+        A: Application,
+    {
+        let epoch = self.running.replica.epoch();
+        let bound = (epoch.terms().model.bound()).filter(|_| !epoch.mutants.has(Mutant::KeepEnd));
+        bound.is_none_or(|bound| now >= self.since + bound * 2)
     }
 
     /// An epoch that follows, if this is the name of one.
@@ -118,6 +132,7 @@ impl<A: Application + Clone> Succession<A> {
         (self.outputs).push_back(Output::Link(wire::encode(&handover)));
         self.joining = None;
         if let Some(mut running) = self.member.take() {
+            running.replica.bind_to_end(self.now, &handover.seal);
             if !ended.mutants.has(Mutant::LoseLeftOver) {
                 self.left_over.extend(running.replica.take_left_over());
             }
@@ -159,10 +174,11 @@ impl<A: Application + Clone> Succession<A> {
             .filter(|member| member.replica.established().is_some())
             .map(|member| member.tag);
         for place in (0..self.retiring.len()).rev() {
+            let is_heard_of = self.retiring[place].is_heard_of(self.now);
             let unsettled = &mut self.retiring[place].unsettled;
             // An epoch's end is sealed by a quorum that had begun it.
             unsettled.retain(|name| Some(*name) != begun && !self.chain.has_ended(*name));
-            if unsettled.is_empty() {
+            if unsettled.is_empty() && is_heard_of {
                 self.drop_retiring(place);
             }
         }

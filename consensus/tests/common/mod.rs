@@ -3,6 +3,8 @@
 // Each test uses a part of it.
 #![allow(dead_code)]
 
+pub mod in_time;
+
 use hamlet_consensus::{
     Application, Epoch, Input, Message, Output, Replica, Settings, Terms,
     application::BadSnapshot,

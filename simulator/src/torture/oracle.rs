@@ -86,6 +86,8 @@ pub struct Oracle {
     seals: BTreeMap<(u8, Height), Vote>,
     /// Honest signers of what commits, with which liars could make a certificate.
     signers: BTreeMap<Vote, BTreeSet<u8>>,
+    /// Per height, the seal that outsiders could be shown.
+    sealed: BTreeMap<Height, Vote>,
     /// What each block builds on, as far as somebody honest spoke of it.
     parents: BTreeMap<Hash, BlockId>,
     /// Members that crash; under synchrony they count among the faulty.
@@ -99,7 +101,7 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub(super) fn new(plan: &Plan, epoch: Arc<Epoch>, keys: CheapKeys) -> Oracle {
+    pub(in crate::torture) fn new(plan: &Plan, epoch: Arc<Epoch>, keys: CheapKeys) -> Oracle {
         Oracle {
             epoch,
             keys,
@@ -112,6 +114,7 @@ impl Oracle {
             votes: BTreeMap::new(),
             seals: BTreeMap::new(),
             signers: BTreeMap::new(),
+            sealed: BTreeMap::new(),
             parents: BTreeMap::new(),
             shaky: (plan.crashes.iter())
                 .map(|(_, member, _)| *member)
@@ -128,7 +131,7 @@ impl Oracle {
         self.violation.as_ref()
     }
 
-    pub(super) fn blame(&mut self, violation: Violation) {
+    pub(in crate::torture) fn blame(&mut self, violation: Violation) {
         self.violation.get_or_insert(violation);
     }
 
@@ -143,7 +146,7 @@ impl Oracle {
     }
 
     /// An honest member executed a command.
-    pub(super) fn executed(&mut self, member: u8, outcome: &Outcome) {
+    pub(in crate::torture) fn executed(&mut self, member: u8, outcome: &Outcome) {
         let Some((count, digest)) = Ledger::parse(&outcome.answer) else {
             return self.blame(Violation::Integrity("an answer was changed".into()));
         };
@@ -172,7 +175,7 @@ impl Oracle {
     }
 
     /// An honest member came to a state, by executing, by a snapshot or after a crash.
-    pub(super) fn state(&mut self, member: u8, count: u64, digest: [u8; 16]) {
+    pub(in crate::torture) fn state(&mut self, member: u8, count: u64, digest: [u8; 16]) {
         let known = self.history.get(&count).map(|(_, digest)| *digest);
         if count > 0 && known != Some(digest) {
             let text = format!("member {member} is in a state of its own after {count} commands");
@@ -187,7 +190,7 @@ impl Oracle {
     }
 
     /// Somebody handed out evidence.
-    pub(super) fn evidence(&mut self, evidence: &Evidence) {
+    pub(in crate::torture) fn evidence(&mut self, evidence: &Evidence) {
         let culprit = self.epoch.position(evidence.culprit);
         if culprit.is_none_or(|culprit| self.honest.contains(&culprit)) {
             self.blame(Violation::Framed(format!("{evidence:?}")));
@@ -198,7 +201,7 @@ impl Oracle {
     }
 
     /// A client got a proof of an outcome.
-    pub(super) fn proof(&mut self, proof: &OutcomeProof) {
+    pub(in crate::torture) fn proof(&mut self, proof: &OutcomeProof) {
         let place = Ledger::parse(&proof.outcome.answer);
         let true_outcome = place.is_some_and(|(count, digest)| {
             self.history.get(&count) == Some(&(proof.outcome.command, digest))
@@ -210,7 +213,7 @@ impl Oracle {
     }
 
     /// An honest member sent a message.
-    pub(super) fn sent(&mut self, member: u8, message: &Message) {
+    pub(in crate::torture) fn sent(&mut self, member: u8, message: &Message) {
         match message {
             Message::Vote(signed) => self.voted(member, signed),
             Message::Proposal(proposal) => {
@@ -240,7 +243,7 @@ impl Oracle {
     }
 
     /// Somebody proposed a block, or hands one on.
-    pub(super) fn learn(&mut self, message: &Message) {
+    pub(in crate::torture) fn learn(&mut self, message: &Message) {
         if let Message::Proposal(proposal) = message {
             let header = &proposal.block.header;
             (self.parents).insert(header.id().hash, header.parent_id());
@@ -286,6 +289,12 @@ impl Oracle {
         let liars = self.epoch.size() - self.honest.len();
         if signers.len() + liars >= self.epoch.quorum() {
             self.commit(block, "could be shown as committed");
+            if matches!(vote, Vote::Seal(_))
+                && *self.sealed.entry(block.height).or_insert(vote) != vote
+            {
+                let text = format!("two seals could be shown of height {}", block.height);
+                self.blame(Violation::Certificate(text));
+            }
         }
     }
 

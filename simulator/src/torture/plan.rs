@@ -28,6 +28,8 @@ pub struct Plan {
     /// Partitions: from when until when, and the members on one side, as bits; messages to the other side are
     /// lost, in both directions or only from this side.
     pub partitions: Vec<Partition>,
+    /// When each member begins; what was said to it before is lost.
+    pub starts: Vec<u64>,
     /// Crashes: when, who, and for how long.
     pub crashes: Vec<(u64, u8, u64)>,
     /// How many outputs are carried out before a crash in the middle of them, at most; 0 for none.
@@ -154,6 +156,7 @@ impl Plan {
             loss_permille: if dice.chance(500) { dice.below(400) } else { 0 },
             duplication_permille: if dice.chance(300) { dice.below(200) } else { 0 },
             partitions,
+            starts: vec![0; members.into()],
             crashes,
             fuse: if dice.chance(400) {
                 dice.within(1, 200)
@@ -241,6 +244,14 @@ impl Plan {
         // Δ: the longest delay and the longest check, by the quickest clock, a little rounded up.
         let longest = delay.1 + if slow_checks { SLOWEST_CHECK } else { 0 };
         let bound = Duration::from_micros(longest * 115 / 100 + 500);
+        let mut late = Dice::new(seed, 6);
+        let latest = match late.chance(500) {
+            true => (longest * 12).min(stable_at),
+            false => 0,
+        };
+        let starts = (0..members)
+            .map(|_| late.below(latest + 1) * u64::from(late.chance(500)))
+            .collect();
         Plan {
             model: Model::Synchrony { bound },
             members,
@@ -252,6 +263,7 @@ impl Plan {
             wild_delay: dice.within(10_000, 400_000),
             loss_permille: 0,
             partitions: Vec::new(),
+            starts,
             crashes,
             fuse: if crashing.is_empty() { 0 } else { base.fuse },
             clocks: (0..members).map(|_| dice.within(960, 1040)).collect(),

@@ -31,15 +31,22 @@ pub(super) struct Past {
 impl<A: Application> Replica<A> {
     /// Notes who was not heard of since this member handed a block on, two bounds ago.
     pub(super) fn note_absent(&mut self, block: BlockId, signature: Signature, since: Time) {
+        let told = (self.synchrony.as_ref()).is_some_and(|synchrony| synchrony.is_over);
+        if told || self.is_over() {
+            // Members may have left.
+            return;
+        }
         // Who voted for the block, or proposed it, was not asked.
         let voted = (self.views.get(&block.view))
             .map_or(MemberSet::EMPTY, |open| open.supporters(block))
             .union(MemberSet::one(self.epoch.leader(block.view)))
             .union(MemberSet::one(self.me));
+        // Who was never heard of may not have begun.
+        let here = self.peers.here();
         let deaf = self.epoch.mutants.has(Mutant::MissAll);
         let heard =
             |member: Member| !deaf && self.peers.last_heard(member).is_some_and(|at| at >= since);
-        let absent = (self.epoch.all().without(voted).iter()).filter(|member| !heard(*member));
+        let absent = (here.without(voted).iter()).filter(|member| !heard(*member));
         let past = Past {
             block,
             signature,

@@ -1,8 +1,9 @@
-//! S1 to S9: what is different when delays are bounded.
+//! S1 to S10: what is different when delays are bounded.
 //!
 //! Under partial synchrony [`Replica::synchrony`] is `None`, and nothing here happens.
 
 mod alarm;
+mod beginning;
 mod clock;
 mod parents;
 mod void;
@@ -14,6 +15,7 @@ use crate::{
 };
 pub use alarm::MAX_PAST;
 use alarm::Past;
+use beginning::Beginning;
 use clock::Clock;
 pub(super) use parents::Judgement;
 use std::{
@@ -41,6 +43,10 @@ pub(super) struct Synchrony {
     clocks: BTreeMap<View, Clock>,
     /// The views whose clocks ended last (S8).
     past: VecDeque<Past>,
+    /// Whether it is proved that the epoch is over: members leave it then.
+    pub is_over: bool,
+    /// What this member missed before it began (S10).
+    beginning: Beginning,
 }
 
 impl Synchrony {
@@ -51,6 +57,8 @@ impl Synchrony {
             voted: None,
             clocks: BTreeMap::new(),
             past: VecDeque::new(),
+            is_over: false,
+            beginning: Beginning::default(),
         }
     }
 }
@@ -72,7 +80,9 @@ impl<A: Application> Replica<A> {
 
     /// From when on this member may vote and propose in its view (S6).
     pub(super) fn ripe(&self) -> Time {
-        (self.synchrony.as_ref()).map_or(Time::ZERO, |synchrony| synchrony.ripe)
+        (self.synchrony.as_ref()).map_or(Time::ZERO, |synchrony| {
+            synchrony.ripe.max(synchrony.listens_until())
+        })
     }
 
     /// S7: from when on this member proposes in its view. Once views ran out, when everybody else is ripe too and this
@@ -80,7 +90,7 @@ impl<A: Application> Replica<A> {
     pub(super) fn may_propose_at(&self) -> Time {
         match &self.synchrony {
             Some(synchrony) if synchrony.ripe > Time::ZERO && self.timing.is_backed_off() => {
-                synchrony.ripe + synchrony.bound * 2
+                self.ripe().max(synchrony.ripe + synchrony.bound * 2)
             }
             _ => self.ripe(),
         }
@@ -119,6 +129,7 @@ impl<A: Application> Replica<A> {
             (Some(Vote::Nullify(_)), Some(block))
                 if silent
                     && self.is_voting_time()
+                    && self.may_vote_in(view)
                     && self.judge(block.parent(), view) == Judgement::Good =>
             {
                 self.support(block);
@@ -140,7 +151,7 @@ impl<A: Application> Replica<A> {
         [
             self.clock_due(),
             paced,
-            Some(synchrony.ripe),
+            Some(self.ripe()),
             Some(self.may_propose_at()),
         ]
         .into_iter()

@@ -82,6 +82,7 @@ impl<A: Application> Replica<A> {
             self.show_commit(from);
             self.has_past(view)
         } else {
+            self.show_certified(from, view);
             (self.views.get(&view)).is_none_or(|open| open.equivocation.is_none())
         };
         if self.synchrony.is_some()
@@ -126,6 +127,8 @@ impl<A: Application> Replica<A> {
         synchrony.ripe = synchrony.ripe.max(ripe);
         if !self.recovering && !self.epoch.mutants.has(Mutant::KeepVoid) {
             self.tell_view(self.epoch.all(), view);
+            let here = self.peers.here();
+            self.open(view).told = here;
         }
     }
 
@@ -158,6 +161,11 @@ impl<A: Application> Replica<A> {
         let passes = |certificate: &Certificate| matches!(certificate.claim, Claim::Nullified(view) if view <= floor);
         if certificates.iter().any(passes) {
             self.show_commit(from);
+        }
+        for certificate in certificates {
+            if let Claim::Nullified(view) = certificate.claim {
+                self.show_certified(from, view);
+            }
         }
     }
 
@@ -209,6 +217,7 @@ impl<A: Application> Replica<A> {
             return self.begin_clock(block);
         };
         if now <= ripe && !self.recovering {
+            open.told = self.peers.here();
             self.send_all(Message::Certificates(vec![certificate.clone()]));
         } else if now > ripe
             && (open.strength_of(block) == 0 || self.epoch.mutants.has(Mutant::LateUnlocks))

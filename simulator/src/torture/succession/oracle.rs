@@ -1,14 +1,17 @@
 //! Who knows everything, and tells when a promise of succession is broken.
 
-use crate::torture::{Ledger, keys::CheapKeys, oracle::Violation};
+use super::plan::Plan;
+use crate::torture::{
+    Ledger,
+    keys::CheapKeys,
+    oracle::{Oracle as OfEpoch, Violation},
+};
 use hamlet_consensus::{
     Epoch, Message,
     command::CommandId,
-    epoch::View,
     hash::Hash,
     outcome::Outcome,
     succession::{Handover, Parcel, Tag, Transfer, tag},
-    vote::{SignedVote, Vote},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +22,10 @@ use std::{
 type History = BTreeMap<u64, (CommandId, [u8; 16])>;
 
 pub(super) struct Oracle {
+    plan: Plan,
     keys: CheapKeys,
+    /// What is promised within each epoch.
+    within: BTreeMap<Tag, OfEpoch>,
     /// By cluster; that of a cluster that split from another begins with the other's.
     histories: BTreeMap<Hash, History>,
     /// All epochs that ever were, and by whom each was begun.
@@ -28,21 +34,22 @@ pub(super) struct Oracle {
     numbers: BTreeMap<(Hash, u64), Tag>,
     /// How each epoch ended.
     ends: BTreeMap<Tag, Handover>,
-    votes: BTreeMap<(u8, Tag, View), Vec<Vote>>,
     violation: Option<Violation>,
 }
 
 impl Oracle {
-    pub fn new(keys: CheapKeys, founding: Arc<Epoch>) -> Oracle {
+    pub fn new(plan: &Plan, keys: CheapKeys, founding: Arc<Epoch>) -> Oracle {
         let charter = founding.charter();
         let name = tag(&founding);
+        let within = OfEpoch::new(&plan.of_epoch(&founding), founding.clone(), keys);
         Oracle {
+            plan: plan.clone(),
             keys,
+            within: BTreeMap::from([(name, within)]),
             histories: BTreeMap::from([(charter.cluster, History::new())]),
             numbers: BTreeMap::from([((charter.cluster, charter.number), name)]),
             epochs: BTreeMap::from([(name, (founding, BTreeSet::new()))]),
             ends: BTreeMap::new(),
-            votes: BTreeMap::new(),
             violation: None,
         }
     }
@@ -64,6 +71,11 @@ impl Oracle {
             }
         }
         newest.into_values().collect()
+    }
+
+    /// An epoch that was.
+    pub fn epoch(&self, name: Tag) -> Option<Arc<Epoch>> {
+        self.epochs.get(&name).map(|(epoch, _)| epoch.clone())
     }
 
     /// The cluster that an epoch is of.
@@ -142,17 +154,7 @@ impl Oracle {
     /// An honest peer sent this.
     pub fn sent(&mut self, peer: u8, parcel: &Parcel) {
         match parcel {
-            Parcel::Agreement(name, message) => match &**message {
-                Message::Vote(signed) => self.voted(peer, *name, signed.vote),
-                Message::Proposal(proposal) => {
-                    let signed = SignedVote {
-                        vote: Vote::Notarize(proposal.block.header.id()),
-                        signature: proposal.signature,
-                    };
-                    self.voted(peer, *name, signed.vote);
-                }
-                _ => {}
-            },
+            Parcel::Agreement(name, message) => self.said(peer, *name, message),
             Parcel::Transfer(Transfer::Handovers(handovers)) => {
                 for handover in handovers {
                     self.ended(peer, handover);
@@ -170,20 +172,27 @@ impl Oracle {
         }
     }
 
-    fn voted(&mut self, peer: u8, name: Tag, vote: Vote) {
-        let view = match vote {
-            // Seals of one height have the view of its block.
-            Vote::Seal(seal) => seal.height() | 1 << 63,
-            vote => vote.view(),
+    /// An honest peer said this in an epoch.
+    fn said(&mut self, peer: u8, name: Tag, message: &Message) {
+        let epoch = self.epochs.get(&name).map(|(epoch, _)| epoch);
+        let member = epoch.and_then(|epoch| epoch.position(CheapKeys::id(peer)));
+        let (Some(member), Some(within)) = (member, self.within.get_mut(&name)) else {
+            let text = format!("{peer} speaks in an epoch of which it is no member");
+            return self.blame(Violation::Agreement(text));
         };
-        let votes = self.votes.entry((peer, name, view)).or_default();
-        let known = votes.iter().find(|known| known.contradicts(&vote)).copied();
-        if !votes.contains(&vote) {
-            votes.push(vote);
-        }
-        if let Some(known) = known {
-            let text = format!("honest peer {peer} signed {known:?} and {vote:?}");
-            self.blame(Violation::Framed(text));
+        within.sent(member, message);
+        let violation = within.violation().cloned();
+        violation
+            .into_iter()
+            .for_each(|violation| self.blame(violation));
+    }
+
+    /// An honest peer is about to hear this.
+    pub fn learn(&mut self, parcel: &Parcel) {
+        if let Parcel::Agreement(name, message) = parcel
+            && let Some(within) = self.within.get_mut(name)
+        {
+            within.learn(message);
         }
     }
 
@@ -215,6 +224,12 @@ impl Oracle {
                 .entry(cluster)
                 .or_insert_with(|| before.clone().unwrap_or_default());
             self.numbers.insert((cluster, number), name);
+            let within = OfEpoch::new(
+                &self.plan.of_epoch(&successor),
+                successor.clone(),
+                self.keys,
+            );
+            self.within.insert(name, within);
             self.epochs.insert(name, (successor, BTreeSet::new()));
         }
     }

@@ -1,7 +1,7 @@
 //! What happens in one run, drawn from a seed.
 
-use crate::torture::dice::Dice;
-use hamlet_consensus::{FaultModel, Settings};
+use crate::torture::{self, CheapKeys, byzantine, dice::Dice};
+use hamlet_consensus::{Epoch, FaultModel, Model, Settings};
 use std::time::Duration;
 
 /// What liars try.
@@ -32,10 +32,20 @@ const TACTICS: [Tactic; 5] = [
 pub struct Plan {
     /// The seed that it was drawn from.
     pub seed: u64,
+    /// What members assume.
+    pub model: Model,
     /// How many peers there are.
     pub peers: u8,
     pub(super) liars: Vec<u8>,
     pub(super) tactics: Vec<Tactic>,
+    /// Whether liars follow a plot in every epoch, as in the torture of one epoch.
+    pub(super) plot: bool,
+    /// Under synchrony, the honest peers that crash: they count among the faulty.
+    pub(super) shaky: Vec<u8>,
+    /// When each peer begins.
+    pub(super) starts: Vec<u64>,
+    /// How fast each peer's clock runs, in thousandths.
+    pub(super) clocks: Vec<u64>,
     pub(super) founders: Vec<u8>,
     /// When members change, and whether the cluster splits.
     pub(super) changes: Vec<(u64, bool)>,
@@ -85,9 +95,15 @@ impl Plan {
             .map(|_| (dice.below(until), dice.chance(200)))
             .collect();
         changes.sort_unstable();
-        let founders = membership(&mut dice, peers, &liars, &[]);
+        let kind = FaultModel::PartialSynchrony;
+        let founders = membership(&mut dice, kind, peers, &liars, &[]);
         Plan {
             seed,
+            model: Model::PartialSynchrony,
+            plot: false,
+            shaky: Vec::new(),
+            starts: vec![0; peers.into()],
+            clocks: vec![1000; peers.into()],
             peers,
             founders,
             changes,
@@ -123,14 +139,102 @@ impl Plan {
         }
     }
 
+    /// The plan of synchrony that follows from a seed: between honest peers that are up nothing is lost or late, no more
+    /// members of any epoch are liars or crash than may be faulty, and liars speak when they like.
+    pub fn draw_in_time(seed: u64) -> Plan {
+        let mut dice = Dice::new(seed, 23);
+        let base = Plan::draw(seed);
+        let peers = dice.within(3, 9) as u8;
+        let most = FaultModel::Synchrony.faults(peers.into()) as u64;
+        let first = dice.below(peers.into()) as u8;
+        // Neighbours, so that their views follow one another.
+        let mut liars: Vec<u8> = (0..most as u8).map(|next| (first + next) % peers).collect();
+        let lying = if dice.chance(700) {
+            most
+        } else {
+            dice.below(most + 1)
+        };
+        let shaky = liars.split_off(lying as usize);
+        let stable_at = dice.within(200_000, 2_000_000);
+        let delay = (dice.within(0, 5_000), dice.within(5_000, 40_000));
+        let bound = Duration::from_millis(delay.1 * 115 / 100_000 + 2);
+        let until = stable_at + 1_000_000;
+        let latest = if dice.chance(300) { delay.1 * 10 } else { 0 };
+        let founders = {
+            let weak: Vec<u8> = liars.iter().chain(&shaky).copied().collect();
+            membership(&mut dice, FaultModel::Synchrony, peers, &weak, &[])
+        };
+        let mut changes: Vec<(u64, bool)> = (0..dice.within(1, 5))
+            .map(|_| (dice.below(until), dice.chance(200)))
+            .collect();
+        changes.sort_unstable();
+        let crashes = (0..dice.below(6))
+            .filter_map(|_| Some((dice.below(stable_at + 1), dice.pick(&shaky)?)))
+            .collect();
+        Plan {
+            model: Model::Synchrony { bound },
+            peers,
+            founders,
+            plot: dice.chance(600),
+            changes,
+            notes: (0..dice.within(1, 8)).map(|_| dice.below(until)).collect(),
+            starts: (0..peers).map(|_| dice.below(latest + 1)).collect(),
+            clocks: (0..peers).map(|_| dice.within(960, 1040)).collect(),
+            stable_at,
+            delay,
+            wild_delay: dice.within(10_000, 400_000),
+            loss_permille: 0,
+            partitions: Vec::new(),
+            crashes,
+            settings: Settings {
+                delay: bound,
+                ..base.settings
+            },
+            shaky,
+            liars,
+            ..base
+        }
+    }
+
+    /// Which peers count among the faulty of an epoch.
+    pub(super) fn weak(&self) -> Vec<u8> {
+        self.liars.iter().chain(&self.shaky).copied().collect()
+    }
+
+    /// The plan of one epoch alone, for those who plot in it and who watches over it.
+    pub(super) fn of_epoch(&self, epoch: &Epoch) -> torture::Plan {
+        let place = |peer: &u8| epoch.position(CheapKeys::id(*peer));
+        let mut places = [0; 8];
+        places.copy_from_slice(&epoch.id().0[..8]);
+        torture::Plan {
+            seed: self.seed ^ u64::from_le_bytes(places),
+            model: self.model,
+            members: epoch.size() as u8,
+            byzantine: (self.liars.iter().filter_map(place))
+                .map(|liar| (liar, vec![byzantine::Tactic::Plot]))
+                .collect(),
+            crashes: (self.shaky.iter().filter_map(place))
+                .map(|shaky| (0, shaky, 0))
+                .collect(),
+            settings: self.settings,
+            ..torture::Plan::draw(0)
+        }
+    }
+
     /// Whether a peer is honest.
     pub fn is_honest(&self, peer: u8) -> bool {
         !self.liars.contains(&peer)
     }
 }
 
-/// A random membership within the fault bound, without some peers.
-pub(super) fn membership(dice: &mut Dice, peers: u8, liars: &[u8], without: &[u8]) -> Vec<u8> {
+/// A random membership with no more of these liars than may be faulty, without some peers.
+pub(super) fn membership(
+    dice: &mut Dice,
+    kind: FaultModel,
+    peers: u8,
+    liars: &[u8],
+    without: &[u8],
+) -> Vec<u8> {
     let free: Vec<u8> = (0..peers).filter(|peer| !without.contains(peer)).collect();
     let honest: Vec<u8> = (free.iter().copied())
         .filter(|peer| !liars.contains(peer))
@@ -142,7 +246,7 @@ pub(super) fn membership(dice: &mut Dice, peers: u8, liars: &[u8], without: &[u8
             .collect();
         let bad = members.iter().filter(|peer| liars.contains(peer)).count();
         let good = members.len() - bad;
-        if good > 0 && bad <= FaultModel::PartialSynchrony.faults(members.len()) {
+        if good > 0 && bad <= kind.faults(members.len()) {
             return members;
         }
     }

@@ -20,10 +20,19 @@ fn no_promise_is_broken() {
 }
 
 #[test]
+fn no_promise_is_broken_under_synchrony() {
+    for seed in 0..200 {
+        let outcome = torture(&Plan::draw_in_time(seed));
+        assert_eq!(outcome.violation, None, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_seed_always_leads_to_the_same_run() {
     for seed in 0..10 {
-        let plan = Plan::draw(seed);
-        assert_eq!(torture(&plan), torture(&plan), "seed {seed}");
+        for plan in [Plan::draw(seed), Plan::draw_in_time(seed)] {
+            assert_eq!(torture(&plan), torture(&plan), "seed {seed}");
+        }
     }
 }
 

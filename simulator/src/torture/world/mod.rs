@@ -155,7 +155,8 @@ impl World {
         };
         for member in 0..plan.members {
             if plan.is_honest(member) {
-                world.enter(0, Event::Restart(member));
+                let start = plan.starts[usize::from(member)];
+                world.enter(start, Event::Restart(member));
             } else {
                 world.enter(0, Event::Wake(member));
             }

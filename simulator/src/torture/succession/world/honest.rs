@@ -10,6 +10,18 @@ use hamlet_consensus::{
 use std::sync::Arc;
 
 impl World {
+    /// The time by a peer's own clock.
+    fn local(&self, peer: u8) -> Time {
+        Time::from_micros(self.now * self.plan.clocks[usize::from(peer)] / 1000)
+    }
+
+    /// When a peer's clock will show this time.
+    fn global(&self, peer: u8, local: Time) -> u64 {
+        let rate = self.plan.clocks[usize::from(peer)].into();
+        let global = (u128::from(local.as_micros()) * 1000).div_ceil(rate);
+        global.min(u64::MAX.into()) as u64
+    }
+
     pub(super) fn crash(&mut self, peer: u8) {
         let node = &mut self.nodes[usize::from(peer)];
         if node.succession.take().is_none() {
@@ -26,7 +38,7 @@ impl World {
     }
 
     pub(super) fn restart(&mut self, peer: u8) {
-        let now = Time::from_micros(self.now);
+        let now = self.local(peer);
         let node = &mut self.nodes[usize::from(peer)];
         if node.succession.is_some() {
             return;
@@ -49,7 +61,8 @@ impl World {
             Ok(succession) => {
                 node.succession = Some(Box::new(succession));
                 let fuse = self.plan.fuse;
-                if fuse > 0 && self.now < self.plan.stable_at && self.dice.chance(500) {
+                let may = self.plan.model.bound().is_none() || self.plan.shaky.contains(&peer);
+                if may && fuse > 0 && self.now < self.plan.stable_at && self.dice.chance(500) {
                     node.fuse = self.dice.within(1, fuse);
                 }
                 self.handle(peer, Input::Wake);
@@ -63,7 +76,7 @@ impl World {
 
     /// Gives an input to an honest peer and carries out what it wants.
     pub(super) fn handle(&mut self, peer: u8, input: Input) {
-        let now = Time::from_micros(self.now);
+        let now = self.local(peer);
         let Some(mut succession) = self.nodes[usize::from(peer)].succession.take() else {
             return;
         };
@@ -107,9 +120,10 @@ impl World {
                     succession.handle(now, Input::Checked(tag, verdict));
                 }
                 Output::WakeAt(at) => {
-                    node.alarm = at.as_micros();
-                    if at < Time::NEVER {
-                        self.enter(at.as_micros(), Event::Wake(peer));
+                    let at = self.global(peer, at);
+                    self.nodes[usize::from(peer)].alarm = at;
+                    if at < u64::MAX {
+                        self.enter(at, Event::Wake(peer));
                     }
                 }
                 Output::Began(epoch) => {
@@ -143,11 +157,19 @@ impl World {
                         self.oracle.blame(Violation::Framed(text));
                     }
                 }
-                Output::Asynchrony { .. } | Output::Rejected { .. } | Output::Reply { .. } => {}
+                Output::Asynchrony { view, absent, .. } => {
+                    let text = format!("peer {peer} misses {absent:?} in view {view}");
+                    self.oracle.blame(Violation::Alarm(text));
+                }
+                Output::Rejected { .. } | Output::Reply { .. } => {}
             }
         }
         if changed && let Some(replica) = succession.replica() {
             self.oracle.state(peer, replica.application().state());
+        }
+        if let Some(replica) = succession.replica() {
+            let (epoch, view) = (replica.epoch().clone(), replica.view());
+            self.watch(peer, &epoch, view);
         }
         self.nodes[usize::from(peer)].succession = Some(succession);
     }

@@ -2,6 +2,7 @@
 
 mod honest;
 mod orders;
+mod plots;
 
 use super::{
     liar::{Liar, Lie},
@@ -11,7 +12,9 @@ use super::{
     society::Society,
 };
 use crate::agenda::Agenda;
-use crate::torture::{Outcome, dice::Dice, disk::Disk, keys::CheapKeys, oracle::Violation};
+use crate::torture::{
+    Outcome, byzantine::Team, dice::Dice, disk::Disk, keys::CheapKeys, oracle::Violation,
+};
 #[cfg(feature = "mutants")]
 use hamlet_consensus::mutant::Mutants;
 use hamlet_consensus::{
@@ -32,12 +35,18 @@ const PATIENCE: u64 = 120_000_000;
 const MAX_EVENTS: u64 = 1_500_000;
 
 enum Event {
-    Parcel { from: u8, to: u8, parcel: Parcel },
+    Parcel {
+        from: u8,
+        to: u8,
+        parcel: Parcel,
+    },
     Wake(u8),
     Note(u64),
     Change(bool),
     Crash(u8),
     Restart(u8),
+    /// The next move of those who plot in this epoch.
+    Plot(Tag),
     Stable,
     Look,
 }
@@ -65,6 +74,8 @@ struct World {
     keys: CheapKeys,
     nodes: Vec<Node>,
     liars: BTreeMap<u8, Liar>,
+    /// Liars who plot, by epoch, and when their next move is.
+    plots: BTreeMap<Tag, (Team, u64)>,
     dice: Dice,
     roads: Dice,
     oracle: Oracle,
@@ -99,7 +110,7 @@ impl World {
         let members = plan.founders.iter().copied().map(CheapKeys::id).collect();
         let terms = Terms {
             snapshot_every: plan.snapshot_every,
-            ..Terms::default()
+            model: plan.model,
         };
         let epoch = Epoch::new(Hash([1; 32]), Hash([2; 32]), 0, terms, members);
         let epoch = epoch.map(change);
@@ -107,11 +118,12 @@ impl World {
             epoch.unwrap_or_else(|error| panic!("a plan with an impossible epoch: {error}")),
         );
         let mut world = World {
-            oracle: Oracle::new(keys, founding.clone()),
+            oracle: Oracle::new(plan, keys, founding.clone()),
             nodes: (0..plan.peers).map(|_| Node::default()).collect(),
             liars: (plan.liars.iter())
                 .map(|liar| (*liar, Liar::new(plan, *liar, &founding, keys)))
                 .collect(),
+            plots: BTreeMap::new(),
             dice: Dice::new(plan.seed, 21),
             roads: Dice::new(plan.seed, 22),
             plan: plan.clone(),
@@ -128,7 +140,7 @@ impl World {
         };
         for peer in 0..plan.peers {
             match plan.is_honest(peer) {
-                true => world.restart(peer),
+                true => world.enter(plan.starts[usize::from(peer)], Event::Restart(peer)),
                 false => world.enter(0, Event::Wake(peer)),
             }
         }
@@ -175,13 +187,19 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Parcel { from, to, parcel } => {
+                let liar = !self.plan.is_honest(from);
                 let from = CheapKeys::id(from);
                 if self.plan.is_honest(to) {
+                    if liar {
+                        self.oracle.learn(&parcel);
+                    }
                     self.handle(to, Input::Parcel { from, parcel });
                 } else {
+                    self.overhear(to, from, &parcel);
                     self.lie(to, Some((from, parcel)));
                 }
             }
+            Event::Plot(epoch) => self.plot(epoch),
             Event::Wake(peer) if self.plan.is_honest(peer) => {
                 let node = &mut self.nodes[usize::from(peer)];
                 if node.alarm <= self.now {
@@ -226,7 +244,10 @@ impl World {
             }
         }
         for (to, parcel) in lies {
-            self.carry(liar, to, parcel);
+            // Who plots speaks in no epoch but by the plot.
+            if !self.plan.plot || matches!(parcel, Parcel::Transfer(_)) {
+                self.carry(liar, to, parcel);
+            }
         }
     }
 

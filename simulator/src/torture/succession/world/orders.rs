@@ -60,10 +60,10 @@ impl World {
                 }
             })
             .collect();
-        let (peers, liars) = (self.plan.peers, &self.plan.liars);
-        let stay = membership(&mut self.dice, peers, liars, &strangers);
+        let (kind, peers, weak) = (self.plan.model.kind(), self.plan.peers, self.plan.weak());
+        let stay = membership(&mut self.dice, kind, peers, &weak, &strangers);
         let taken: Vec<u8> = stay.iter().chain(&strangers).copied().collect();
-        let other = membership(&mut self.dice, peers, liars, &taken);
+        let other = membership(&mut self.dice, kind, peers, &weak, &taken);
         let split = (split && !other.is_empty()).then_some(other);
         if stay.is_empty() {
             return;
