@@ -4,8 +4,9 @@ mod common;
 
 use common::{epoch, signer};
 use hamlet_consensus::{
-    Application, Settings,
+    Application, Message, Model, Settings,
     application::BadSnapshot,
+    certificate::Claim,
     ed25519::Ed25519Verifier,
     epoch::{Charter, Epoch},
     identity::Signer,
@@ -13,7 +14,11 @@ use hamlet_consensus::{
     succession::{Input, Output, Parcel, Stored, Succession},
     time::Time,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Remembers notes; `>` and members' numbers make these the members of the next epoch.
 #[derive(Clone)]
@@ -24,10 +29,10 @@ struct Notes {
 }
 
 impl Notes {
-    fn new() -> Notes {
+    fn new(founding: &Epoch) -> Notes {
         Notes {
             notes: Vec::new(),
-            charter: epoch(0).charter().clone(),
+            charter: founding.charter().clone(),
             successors: Vec::new(),
         }
     }
@@ -77,17 +82,23 @@ struct World {
     now: Time,
     /// Whether a message from one peer to another is lost.
     lose: fn(usize, usize) -> bool,
+    /// Who was told, within an epoch, with which seal it ended.
+    told_end: BTreeSet<usize>,
 }
 
 impl World {
     /// Peers 0 to 3 are the founders.
     fn new(peers: Member) -> World {
+        World::of(peers, epoch(0))
+    }
+
+    fn of(peers: Member, founding: Arc<Epoch>) -> World {
         let start = |peer| {
             let (settings, stored) = (Settings::default(), Stored::default());
             Succession::start(
-                epoch(0),
+                founding.clone(),
                 signer(peer),
-                Notes::new(),
+                Notes::new(&founding),
                 settings,
                 &stored,
                 Time::ZERO,
@@ -101,6 +112,7 @@ impl World {
             sent: 0,
             now: Time::ZERO,
             lose: |_, _| false,
+            told_end: BTreeSet::new(),
         };
         (0..peers.into()).for_each(|peer| world.input(peer, Input::Wake));
         world
@@ -115,6 +127,9 @@ impl World {
                         (0..self.peers.len()).find(|other| signer(*other as Member).id() == id)
                     };
                     for to in to.into_iter().filter_map(position) {
+                        if tells_end(&parcel) {
+                            self.told_end.insert(to);
+                        }
                         if !(self.lose)(peer, to) {
                             self.sent += 1;
                             let at = (self.now + Duration::from_millis(10), self.sent);
@@ -167,6 +182,14 @@ impl World {
     }
 }
 
+fn tells_end(parcel: &Parcel) -> bool {
+    let Parcel::Agreement(_, message) = parcel else {
+        return false;
+    };
+    let ends = |claim| matches!(claim, Claim::Sealed(seal) if seal.successors.is_some());
+    matches!(&**message, Message::Certificates(all) if all.iter().any(|one| ends(one.claim)))
+}
+
 /// hotstuff_rs 25: an old member resigns early and the rest lack a quorum; and catch-up only from the old set. Here old members
 /// serve until a certificate shows that a quorum of the new ones has begun, and whoever is new learns the state from either.
 #[test]
@@ -215,4 +238,31 @@ fn what_follows_a_change_is_executed_in_the_next_epoch_once() {
         assert_eq!(world.state(member), world.state(0));
     }
     assert_eq!(world.state(3), None, "put out");
+}
+
+/// Under synchrony somebody honest who is behind in an epoch would be alone there with the liars, who make a quorum with it: so
+/// who leaves tells it the end, and stays for twice the bound.
+#[test]
+fn under_synchrony_who_leaves_tells_the_end_and_stays_for_twice_the_bound() {
+    let bound = Duration::from_secs(1);
+    let mut charter = epoch(0).charter().clone();
+    charter.terms.model = Model::Synchrony { bound };
+    let founding = charter.found(epoch(0).network(), epoch(0).origin());
+    let mut world = World::of(5, Arc::new(founding.unwrap()));
+    world.submit(0, &[b"a"]);
+    world.pass(bound * 4);
+    world.lose = |_, to| to == 3;
+    world.submit(0, &[b">\x00\x01\x02\x04"]);
+    let step = Duration::from_millis(10);
+    while world.state(0).is_none_or(|(number, _)| number == 0) {
+        world.pass(step);
+    }
+    world.pass(bound * 2 - step);
+    assert!(world.told_end.contains(&3));
+    for old in 0..3 {
+        assert_eq!(world.state(old), Some((1, &b"a"[..])));
+        assert!(world.peers[old].is_retiring(), "{old} has left");
+    }
+    world.pass(bound * 4);
+    assert!((0..3).all(|old| !world.peers[old].is_retiring()));
 }
