@@ -39,6 +39,18 @@ impl Dice {
         permille > 0 && self.below(1000) < permille
     }
 
+    /// So many different ones of the members below a number, in the order in which they came up.
+    pub fn some_of(&mut self, members: u8, count: u64) -> Vec<u8> {
+        let mut some = Vec::new();
+        while (some.len() as u64) < count {
+            let member = self.below(members.into()) as u8;
+            if !some.contains(&member) {
+                some.push(member);
+            }
+        }
+        some
+    }
+
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         from.get(self.below(from.len() as u64) as usize).copied()
     }

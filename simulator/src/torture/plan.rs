@@ -84,11 +84,7 @@ impl Plan {
     /// The plan that follows from a seed.
     pub fn draw(seed: u64) -> Plan {
         let mut dice = Dice::new(seed, 0);
-        let members = match dice.pick(&SIZES) {
-            Some(size) if size > 0 => size,
-            _ if dice.chance(250) => dice.within(8, 32) as u8,
-            _ => 4,
-        };
+        let members = size(&mut dice, &SIZES, 250, 4);
         let faults = FaultModel::PartialSynchrony.faults(members.into()) as u64;
         let liars = if dice.chance(800) {
             faults
@@ -96,13 +92,9 @@ impl Plan {
             dice.within(0, faults)
         };
         let tactics = Tactic::draw(&mut dice);
-        let mut byzantine: Vec<(u8, Vec<Tactic>)> = Vec::new();
-        while (byzantine.len() as u64) < liars {
-            let member = dice.below(members.into()) as u8;
-            if byzantine.iter().all(|(other, _)| *other != member) {
-                byzantine.push((member, tactics.clone()));
-            }
-        }
+        let byzantine = (dice.some_of(members, liars).into_iter())
+            .map(|liar| (liar, tactics.clone()))
+            .collect();
         let calm = dice.chance(150);
         // Large clusters say much in little time.
         let stable_at = if calm {
@@ -135,16 +127,7 @@ impl Plan {
             })
             .collect();
         let count = dice.within(1, 5);
-        let commands = (0..count)
-            .map(|_| {
-                let at = dice.below(stable_at + 400_000);
-                let many = dice.within(1, 3);
-                let to = (0..many)
-                    .map(|_| dice.below(members.into()) as u8)
-                    .collect();
-                (at, to)
-            })
-            .collect();
+        let commands = commands(&mut dice, count, stable_at, members);
         Plan {
             seed,
             model: Model::PartialSynchrony,
@@ -187,11 +170,7 @@ impl Plan {
     /// more members are Byzantine or crash than may be faulty. What liars say comes when they like.
     pub fn draw_in_time(seed: u64) -> Plan {
         let mut dice = Dice::new(seed, 4);
-        let members = match dice.pick(&SIZES_IN_TIME) {
-            Some(size) if size > 0 => size,
-            _ if dice.chance(100) => dice.within(8, 32) as u8,
-            _ => 3,
-        };
+        let members = size(&mut dice, &SIZES_IN_TIME, 100, 3);
         let faults = FaultModel::Synchrony.faults(members.into()) as u64;
         let liars = if dice.chance(700) {
             faults
@@ -199,13 +178,7 @@ impl Plan {
             dice.within(0, faults)
         };
         let base = Plan::draw(seed);
-        let mut faulty: Vec<u8> = Vec::new();
-        while (faulty.len() as u64) < faults {
-            let member = dice.below(members.into()) as u8;
-            if !faulty.contains(&member) {
-                faulty.push(member);
-            }
-        }
+        let mut faulty = dice.some_of(members, faults);
         let plot = Dice::new(seed, 5).chance(PLOTS);
         if plot {
             // Liars whose views follow one another, so that nobody honest proposes between them.
@@ -231,15 +204,7 @@ impl Plan {
             })
             .collect();
         let count = dice.within(2, 10);
-        let commands = (0..count)
-            .map(|_| {
-                let at = dice.below(stable_at + 400_000);
-                let to = (0..dice.within(1, 3))
-                    .map(|_| dice.below(members.into()) as u8)
-                    .collect();
-                (at, to)
-            })
-            .collect();
+        let commands = commands(&mut dice, count, stable_at, members);
         let slow_checks = dice.chance(150);
         // Δ: the longest delay and the longest check, by the quickest clock, a little rounded up.
         let longest = delay.1 + if slow_checks { SLOWEST_CHECK } else { 0 };
@@ -292,4 +257,24 @@ impl Plan {
     pub fn is_honest(&self, member: u8) -> bool {
         self.byzantine.iter().all(|(liar, _)| *liar != member)
     }
+}
+
+/// One of these sizes; for 0 any from 8 to 32 in so many of a thousand cases, and else the usual.
+fn size(dice: &mut Dice, sizes: &[u8], large_permille: u64, usual: u8) -> u8 {
+    match dice.pick(sizes) {
+        Some(size) if size > 0 => size,
+        _ if dice.chance(large_permille) => dice.within(8, 32) as u8,
+        _ => usual,
+    }
+}
+
+/// When commands are submitted, until shortly after stabilisation, and to which members.
+fn commands(dice: &mut Dice, count: u64, stable_at: u64, members: u8) -> Vec<(u64, Vec<u8>)> {
+    let submit = |_| {
+        let at = dice.below(stable_at + 400_000);
+        let many = dice.within(1, 3);
+        let to = (0..many).map(|_| dice.below(members.into()) as u8);
+        (at, to.collect())
+    };
+    (0..count).map(submit).collect()
 }

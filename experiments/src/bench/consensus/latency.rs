@@ -69,9 +69,11 @@ pub fn measure(model: Model, members: u8, silent: usize, link_ms: u64, count: us
 /// How long each command took until all alive had executed it, sorted.
 fn take(setup: Setup, count: usize, to_leader: bool) -> Vec<Duration> {
     let (members, link) = (setup.members, setup.link);
+    let begun = setup.model.bound().unwrap_or_default() * 2;
     let pause = link.max(Duration::from_millis(1)) * 5;
     let mut cluster = Cluster::new(setup);
-    cluster.run(pause, |_| false);
+    // Everybody has begun then, under synchrony too (S10).
+    cluster.run(begun.max(pause), |_| false);
     let alive = cluster.alive();
     let mut took = Vec::new();
     for place in 0..count {

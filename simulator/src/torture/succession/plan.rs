@@ -74,13 +74,7 @@ impl Plan {
         let peers = dice.within(4, 12) as u8;
         let most = FaultModel::PartialSynchrony.faults(peers.into()) as u64;
         let count = dice.below(most + 1);
-        let mut liars: Vec<u8> = Vec::new();
-        while (liars.len() as u64) < count {
-            let liar = dice.below(peers.into()) as u8;
-            if !liars.contains(&liar) {
-                liars.push(liar);
-            }
-        }
+        let liars = dice.some_of(peers, count);
         let mut tactics: Vec<Tactic> = (0..dice.within(1, 3))
             .filter_map(|_| dice.pick(&TACTICS))
             .collect();
