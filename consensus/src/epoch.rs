@@ -37,7 +37,7 @@ impl Default for Terms {
 }
 
 /// The most bytes that an application binds to an epoch.
-pub const MAX_CONTEXT_BYTES: usize = 1024;
+pub const MAX_CONTEXT_BYTES: usize = 2048;
 /// The most epochs that follow one: those of a cluster and of one that split from it.
 pub const MAX_SUCCESSORS: usize = 2;
 

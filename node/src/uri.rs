@@ -136,6 +136,7 @@ mod tests {
 
     fn network(publishers: &[u8]) -> Network {
         Genesis {
+            admission: Default::default(),
             name: String::new(),
             parameters: Parameters::for_peers(4),
             seed: Hash([0; 32]),

@@ -40,6 +40,11 @@ pub(crate) struct Core {
     deals: Vec<Arc<Deal>>,
     /// Whom agreement needs a link with, whatever the view says.
     pub contacts: Vec<PeerId>,
+    /// Peers without a place whom the own cluster serves.
+    guests: Vec<PeerId>,
+    guests_changed: bool,
+    /// Whether clusters in which this peer has no place may serve it.
+    pub may_visit: bool,
     /// Links whose numbers are those of other peers now, for the streams to take note of.
     pub reused: Vec<LinkId>,
     outputs: VecDeque<Output>,
@@ -66,11 +71,24 @@ impl Core {
             ablated: Ablated::default(),
             deals: Vec::new(),
             contacts: Vec::new(),
+            guests: Vec::new(),
+            guests_changed: false,
+            may_visit: false,
             reused: Vec::new(),
             outputs: VecDeque::new(),
         };
         core.follow_view();
         core
+    }
+
+    /// The guests of the cluster are these.
+    pub fn set_guests(&mut self, guests: Vec<PeerId>) {
+        self.guests_changed |= self.guests != guests;
+        self.guests = guests;
+    }
+
+    pub fn guests_changed(&self) -> bool {
+        self.guests_changed
     }
 
     /// Wants the links that view and agreement need, and deals slots to them.
@@ -95,10 +113,12 @@ impl Core {
         let old = std::mem::take(&mut self.deals);
         let deal = |epoch| {
             let same = old.iter().find(|deal| Arc::ptr_eq(&deal.epoch, epoch));
-            let new = || Arc::new(Deal::new(epoch, self.me, n, &self.links));
+            let same = same.filter(|_| !self.guests_changed);
+            let new = || Arc::new(Deal::new(epoch, self.me, n, &self.links, &self.guests));
             same.cloned().unwrap_or_else(new)
         };
         self.deals = self.view.epochs().map(deal).collect();
+        self.guests_changed = false;
         self.count_links();
     }
 
@@ -185,6 +205,13 @@ impl Core {
             .filter_map(|peer| self.links.find(*peer))
             .collect();
         self.send(&to, message, body, Class::Control, SegmentNumber::MAX);
+    }
+
+    /// Of these peers, the first so many that are connected.
+    pub fn connected(&self, peers: &[PeerId], count: usize) -> Vec<PeerId> {
+        let links = &self.links;
+        let passes = |peer: &&PeerId| links.find(**peer).is_some_and(|link| links.connected(link));
+        peers.iter().filter(passes).take(count).copied().collect()
     }
 
     /// Everybody who is linked in neighbouring clusters.

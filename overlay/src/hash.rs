@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 pub use hamlet_consensus::hash::{Hash, hex, unhex};
 
 /// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
-static KEYS: LazyLock<[[u8; 32]; 12]> =
+static KEYS: LazyLock<[[u8; 32]; 15]> =
     LazyLock::new(|| Domain::ALL.map(|domain| blake3::derive_key(domain.context(), &[])));
 
 /// What a hash is for. The strings are part of the protocol: changing one changes the network.
@@ -35,10 +35,16 @@ pub enum Domain {
     SimulatedSignature,
     /// The name of a command of a cluster's log.
     Order,
+    /// The name of a walk, and its steps.
+    Walk,
+    /// The walks that leave a cluster.
+    Walks,
+    /// Work that is spent to be admitted.
+    Work,
 }
 
 impl Domain {
-    const ALL: [Domain; 12] = [
+    const ALL: [Domain; 15] = [
         Domain::Network,
         Domain::Founding,
         Domain::Cluster,
@@ -51,6 +57,9 @@ impl Domain {
         Domain::Chain,
         Domain::SimulatedSignature,
         Domain::Order,
+        Domain::Walk,
+        Domain::Walks,
+        Domain::Work,
     ];
 
     /// The context string that keys the hash.
@@ -68,6 +77,9 @@ impl Domain {
             Domain::Chain => "hamlet v1 chain",
             Domain::SimulatedSignature => "hamlet v1 simulated signature",
             Domain::Order => "hamlet v1 order name",
+            Domain::Walk => "hamlet v1 walk",
+            Domain::Walks => "hamlet v1 walks",
+            Domain::Work => "hamlet v1 work",
         }
     }
 

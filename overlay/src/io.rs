@@ -37,6 +37,8 @@ pub enum Input {
     Unsubscribe(StreamNumber),
     /// Have the own cluster decide on this.
     Propose(Order),
+    /// A peer that may know the way into the network: a link with it is wanted from now on.
+    Contact(PeerId),
     /// A [`Step::Check`] of this name was carried out.
     Checked(Option<Tag>, Verdict),
 }

@@ -10,6 +10,7 @@ pub mod hash;
 pub mod identity;
 pub mod io;
 mod links;
+pub mod membership;
 pub mod message;
 pub mod peer;
 pub mod push;

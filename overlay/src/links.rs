@@ -223,7 +223,7 @@ pub(crate) struct Deal {
     pub mine: SlotSet,
     /// Per slot of the own cluster, the link to its holder; `None` for the own slots.
     pub holders: Vec<Option<LinkId>>,
-    /// Links to all fellow members.
+    /// Links to all fellow members, and to guests of the cluster, who receive like them and hold no slots.
     pub fellows: Vec<LinkId>,
     /// Per slot, the links to its holders in neighbouring clusters; only for own slots.
     pub across: Vec<Vec<LinkId>>,
@@ -232,7 +232,10 @@ pub(crate) struct Deal {
 }
 
 impl Deal {
-    pub fn new(epoch: &Arc<Epoch>, me: PeerId, n: u8, links: &Links) -> Deal {
+    pub fn new(epoch: &Arc<Epoch>, me: PeerId, n: u8, links: &Links, guests: &[PeerId]) -> Deal {
+        let own = &epoch.own;
+        let served = |guest: &&PeerId| own.place(me).is_some() && own.place(**guest).is_none();
+        let guests = guests.iter().filter(served);
         let mine = epoch.own.slots_of(me);
         let holders = (0..n)
             .map(|slot| links.find(epoch.own.holder(slot)))
@@ -254,6 +257,7 @@ impl Deal {
             .own
             .members()
             .iter()
+            .chain(guests)
             .filter_map(|&peer| links.find(peer))
             .collect();
         Deal {

@@ -70,6 +70,15 @@ pub enum Message {
     },
     /// How epochs of the sender's cluster ended: the frame's body.
     Progress,
+    /// Which walks came to us with this epoch of your cluster?
+    Walks {
+        /// The asker's cluster.
+        to: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// These. The batch is the frame's body.
+    Batch,
 }
 
 /// What leads from a shard to the root that was signed.
@@ -160,7 +169,9 @@ impl Message {
             | Message::Petition
             | Message::Herald { .. }
             | Message::Behind { .. }
-            | Message::Progress => None,
+            | Message::Progress
+            | Message::Walks { .. }
+            | Message::Batch => None,
             Message::Evidence(proof) => Some(proof.stream()),
         }
     }
@@ -187,7 +198,8 @@ impl Message {
             | Message::Agreement { .. }
             | Message::Transfer
             | Message::Petition
-            | Message::Progress => !body.is_empty(),
+            | Message::Progress
+            | Message::Batch => !body.is_empty(),
             Message::ProvenShard {
                 proof: Proof::Path(path),
                 ..
@@ -198,9 +210,10 @@ impl Message {
             } => up_to(MAX_SLOTS, all) && !body.is_empty(),
             Message::Digest { leaves: all, .. } => up_to(MAX_SLOTS, all) && body.is_empty(),
             Message::Notices(notices) => notices.len() <= MAX_NOTICES && body.is_empty(),
-            Message::Evidence(_) | Message::Herald { .. } | Message::Behind { .. } => {
-                body.is_empty()
-            }
+            Message::Evidence(_)
+            | Message::Herald { .. }
+            | Message::Behind { .. }
+            | Message::Walks { .. } => body.is_empty(),
         };
         if shaped {
             Ok((message, body))

@@ -42,6 +42,8 @@ pub enum Input {
     },
     /// The newest epoch that this peer knows began after it lost what it had stored (E9): it abstains no longer.
     TakePart,
+    /// This peer may know what followed the newest epoch that is known here: it is asked as well (E7).
+    Guide(PeerId),
 }
 
 /// Something to be done, in order. Records go to one store for each epoch.

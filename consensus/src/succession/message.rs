@@ -44,6 +44,21 @@ pub enum Transfer {
 }
 
 impl Transfer {
+    /// The epoch that it is about; of handovers the first that ended.
+    pub fn epoch(&self) -> Tag {
+        match self {
+            Transfer::Handovers(handovers) => {
+                handovers.first().map_or(Tag::default(), |one| one.ended)
+            }
+            Transfer::Follow(name)
+            | Transfer::FetchOrigin(name)
+            | Transfer::Pieces(name, _)
+            | Transfer::FetchPiece(name, _)
+            | Transfer::Piece(name, ..)
+            | Transfer::Established(name, _) => *name,
+        }
+    }
+
     /// The bytes of the message.
     pub fn encode(&self) -> Vec<u8> {
         wire::encode(self)

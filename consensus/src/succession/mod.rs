@@ -91,6 +91,8 @@ pub struct Succession<A> {
     next_check: CheckId,
     /// When it asks next what followed, and whom.
     seek: (Time, usize),
+    /// Who is no member of the newest epoch perhaps, and may know what followed.
+    guide: Option<PeerId>,
     alarm: Time,
     outputs: VecDeque<Output>,
 }
@@ -115,6 +117,10 @@ impl<A: Application + Clone> Succession<A> {
                 self.hand_to_member(member_io::Input::Client { client, command });
             }
             Input::TakePart => self.take_part(),
+            Input::Guide(guide) => {
+                self.guide = Some(guide);
+                self.seek.0 = self.now;
+            }
         }
         self.settle();
     }

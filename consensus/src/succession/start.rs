@@ -51,6 +51,7 @@ impl<A: Application + Clone> Succession<A> {
             pending: BTreeMap::new(),
             next_check: 0,
             seek: (now, 0),
+            guide: None,
             alarm: Time::NEVER,
             outputs: VecDeque::new(),
         };

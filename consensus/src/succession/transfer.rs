@@ -275,7 +275,9 @@ impl<A: Application + Clone> Succession<A> {
             return;
         }
         self.go_on(handovers.remove(0), None, Some(from));
-        self.seek.0 = self.now;
+        // Who told this may know more.
+        self.guide = Some(from);
+        self.seek = (self.now, 0);
         self.check_handovers(from, handovers);
     }
 
@@ -340,7 +342,8 @@ impl<A: Application + Clone> Succession<A> {
         self.abstains || self.chain.newest().position(self.me).is_none()
     }
 
-    /// E7: asks one after the other of the newest epoch's members what followed, if this peer takes no part in it.
+    /// E7: asks one after the other of the newest epoch's members what followed, and in between whoever told this peer of it, if
+    /// it takes no part in it.
     pub(super) fn seek(&mut self) {
         let (at, turn) = self.seek;
         if !self.wants_to_seek() || self.now < at {
@@ -349,7 +352,8 @@ impl<A: Application + Clone> Succession<A> {
         self.seek = (self.now + self.settings.beat, turn.wrapping_add(1));
         let newest = self.chain.newest();
         let members = newest.members();
-        let to = members[turn % members.len()];
+        let member = members[turn / 2 % members.len()];
+        let to = self.guide.filter(|_| turn % 2 == 0).unwrap_or(member);
         let question = Transfer::Follow(tag(newest));
         if to != self.me {
             self.say(to, question);

@@ -15,6 +15,7 @@ use std::path::Path;
 
 fn network(peers: u8) -> Network {
     let genesis = Genesis {
+        admission: Default::default(),
         name: "a \"network\"".into(),
         parameters: Parameters::for_peers(peers.into()),
         seed: Hash([9; 32]),

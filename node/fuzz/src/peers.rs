@@ -11,13 +11,18 @@ use hamlet_node::transport::framing::{self, FrameReader};
 use hamlet_overlay::{
     agreement::{
         Start, Step,
-        order::{Order, Progress, Said, Saying},
+        card::Card,
+        order::{Ask, Order, Progress, Said, Saying},
     },
     digest::{Digest, Equivocation, Header, Tree, leaf, root_of_path},
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     identity::{PeerId, Signature, Signer, Statement, Verifier},
     io::{Cut, Input, Output},
+    membership::{
+        admission::{Admission, Credential},
+        walk::{Batch, Walk},
+    },
     message::{Message, Notice, Proof, Standing},
     peer::{Peer, Setup},
     set::Set64,
@@ -26,7 +31,7 @@ use hamlet_overlay::{
     wire::Frame,
     work::Compute,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Signs nothing and believes everything, so that a search gets past signatures, which it cannot forge.
 struct Gullible(PeerId);
@@ -131,6 +136,9 @@ pub fn messages() -> Vec<Vec<u8>> {
         .frame(),
         Message::Behind { epoch: 7 }.frame(),
         Message::Progress.frame_with(encode(&Vec::<Progress>::new()).into()),
+        Message::Petition.frame_with(ask().into()),
+        Message::Walks { to: 1, epoch: 3 }.frame(),
+        Message::Batch.frame_with(encode(&batch()).into()),
     ];
     frames.iter().map(joined).collect()
 }
@@ -140,6 +148,35 @@ fn petition() -> Vec<u8> {
     let saying = Saying::Lost { nonce: [3; 16] };
     let said = Said::sign(network().id(), &Gullible(id(2)), 0, 0, saying);
     encode(&Order::Said(Box::new(said)))
+}
+
+/// A peer's card.
+fn card() -> Card {
+    let secret = SecretKey::derive(&[2; 32], network().id());
+    let addresses = vec!["/ip4/10.0.0.2/tcp/4711".to_owned()];
+    Card::sign(network().id(), &Gullible(id(2)), &secret, addresses, 7)
+}
+
+/// A peer asks for a walk.
+fn ask() -> Vec<u8> {
+    let (network, signer) = (network().id(), Gullible(id(2)));
+    let ask = Ask::sign(network, &signer, card(), Credential::Work(3), 0, 0);
+    encode(&Order::Ask(Box::new(ask)))
+}
+
+/// Walks that come from a neighbour.
+fn batch() -> Batch {
+    let walk = Walk {
+        id: Hash([3; 32]),
+        card: card(),
+        credential: Credential::Key,
+        left: 3,
+    };
+    Batch {
+        from: 1,
+        epoch: 3,
+        walks: vec![walk],
+    }
 }
 
 /// A message is refused, or means the same when it is sent on; its proofs can be followed.
@@ -182,7 +219,9 @@ pub fn message(bytes: &[u8]) {
         | Message::Petition
         | Message::Herald { .. }
         | Message::Behind { .. }
-        | Message::Progress => {}
+        | Message::Progress
+        | Message::Walks { .. }
+        | Message::Batch => {}
     }
 }
 
@@ -223,6 +262,7 @@ fn id(number: u8) -> PeerId {
 
 fn network() -> Network {
     let genesis = Genesis {
+        admission: Admission::Work { bits: 1 },
         name: "fuzz".into(),
         parameters: Parameters::for_peers(PEERS.into()),
         seed: Hash([5; 32]),
@@ -256,6 +296,9 @@ fn start(number: u8) -> Peer {
         beacon: SecretKey::derive(&[number; 32], network().id()),
         settings: Settings::default(),
         stored: Stored::default(),
+        left: BTreeMap::new(),
+        unix_ms: 1_700_000_000_000,
+        papers: None,
         nonce: [0; 16],
     };
     peer.agree(&begins).expect("nothing is stored");

@@ -7,12 +7,14 @@
 use hamlet_consensus::{
     replica::StartError,
     succession::{Store, Stored, Tag},
+    wire,
 };
 use hamlet_overlay::agreement::order::Nonce;
 use redb::{
     Database, DatabaseError, Key, ReadTransaction, ReadableDatabase, ReadableTable, StorageError,
     TableDefinition, TableError, Value, WriteTransaction,
 };
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fmt::Display,
@@ -29,6 +31,8 @@ const OPENINGS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("openings
 const RECORDS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("records");
 /// The number that was chosen when it was found that there was no journal; until an epoch is begun after that.
 const LOST: TableDefinition<'_, (), &[u8]> = TableDefinition::new("lost");
+/// The cluster where the peer has its place, if that is not where it was at first, and the clusters that it left.
+const HOME: TableDefinition<'_, (), &[u8]> = TableDefinition::new("home");
 /// How many bytes wait in memory for a sync, at most; then they are written without being asked.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
@@ -69,11 +73,32 @@ pub enum JournalError {
 /// Something to be written.
 #[derive(Debug)]
 enum Write {
+    Settle(Home, Nonce),
     Link(Vec<u8>),
     Open(Tag, Vec<u8>),
     Record(Tag, Vec<u8>),
     Rewrite(Tag, Vec<Vec<u8>>),
     Drop(Tag),
+}
+
+/// Where a peer has or looks for its place, once that is not where it was at first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// The cluster.
+    pub cluster: u64,
+    /// The clusters that it left, and the newest epoch of each that it may have taken part in.
+    pub left: BTreeMap<u64, u64>,
+}
+
+/// What is in a journal.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// What the engine stored.
+    pub stored: Stored,
+    /// The number that was chosen if anything may be lost.
+    pub nonce: Nonce,
+    /// Where the peer is, if that is not where it was at first.
+    pub home: Option<Home>,
 }
 
 /// What a peer stores of its cluster's agreement, in a file of its own.
@@ -104,8 +129,7 @@ impl Journal {
         let lost = begins && !unused.try_exists().map_err(|error| failed(&error))?;
         let mut journal = Journal::of(path)?;
         if lost {
-            let mut nonce = Nonce::default();
-            getrandom::fill(&mut nonce).map_err(|error| failed(&error))?;
+            let nonce = random_nonce().map_err(|error| failed(&error))?;
             journal.write(|write| {
                 write.open_table(LOST)?.insert((), &nonce[..])?;
                 Ok(())
@@ -162,11 +186,11 @@ impl Journal {
         }
     }
 
-    /// What is stored, and the number that was chosen if anything may be lost.
+    /// What is stored.
     ///
     /// # Errors
     /// If it is damaged.
-    pub fn load(&mut self) -> Result<(Stored, Nonce), JournalError> {
+    pub fn load(&mut self) -> Result<Content, JournalError> {
         let checked = catch_unwind(AssertUnwindSafe(|| self.database.check_integrity()));
         match checked {
             Ok(Ok(true)) => {}
@@ -176,7 +200,7 @@ impl Journal {
         }
         let read = catch_unwind(AssertUnwindSafe(|| self.read()))
             .map_err(|_| damaged(&self.path, &"its pages contradict each other"))?;
-        let (links, stores, lost) = read.map_err(|error| damaged(&self.path, &error))?;
+        let (links, stores, lost, home) = read.map_err(|error| damaged(&self.path, &error))?;
         self.next_link = links.len() as u64;
         let count = |(name, store): (&Tag, &Store)| (*name, store.records.len() as u64);
         self.next = stores.iter().map(count).collect();
@@ -185,10 +209,14 @@ impl Journal {
             stores: stores.into_values().collect(),
             lost: lost.is_some(),
         };
-        Ok((stored, lost.unwrap_or_default()))
+        Ok(Content {
+            stored,
+            nonce: lost.unwrap_or_default(),
+            home,
+        })
     }
 
-    fn read(&self) -> Result<Content, Unreadable> {
+    fn read(&self) -> Result<Tables, Unreadable> {
         let read = self.database.begin_read().map_err(redb::Error::from)?;
         let mut links = Vec::new();
         for (number, link) in all(&read, LINKS, |number| number)? {
@@ -206,7 +234,9 @@ impl Journal {
         }
         let lost = all(&read, LOST, |()| ())?.pop().map(|(_, nonce)| nonce);
         let lost = lost.map(|nonce| Nonce::try_from(nonce).map_err(|_| Unreadable::Gap(0)));
-        Ok((links, stores, lost.transpose()?))
+        let home = all(&read, HOME, |()| ())?.pop().map(|(_, home)| home);
+        let home = home.map(|home| wire::decode(&home).map_err(|_| Unreadable::Home));
+        Ok((links, stores, lost.transpose()?, home.transpose()?))
     }
 
     /// Takes note of something to be written: it is on disk after the next [`Journal::sync`].
@@ -217,6 +247,19 @@ impl Journal {
             true => self.sync(),
             false => Ok(()),
         }
+    }
+
+    /// What follows is about another cluster; what was stored of the one before is forgotten. Until an epoch has begun there a
+    /// peer that starts again does not know what it said.
+    ///
+    /// # Errors
+    /// If the system refuses, as with all that writes.
+    pub fn settle(&mut self, home: Home) -> Result<(), JournalError> {
+        let nonce = random_nonce().map_err(|error| JournalError::Io {
+            path: self.path.clone(),
+            why: error.to_string(),
+        })?;
+        self.note(Write::Settle(home, nonce), 0)
     }
 
     /// How an epoch ended, after the others.
@@ -304,8 +347,13 @@ impl Journal {
     }
 }
 
-/// Links, stores, and the number that was chosen if anything may be lost.
-type Content = (Vec<Vec<u8>>, BTreeMap<Tag, Store>, Option<Nonce>);
+/// Links, stores, the number that was chosen if anything may be lost, and where the peer is.
+type Tables = (
+    Vec<Vec<u8>>,
+    BTreeMap<Tag, Store>,
+    Option<Nonce>,
+    Option<Home>,
+);
 
 /// Puts one thing into a transaction.
 fn put(
@@ -320,6 +368,16 @@ fn put(
         Ok(())
     };
     match write {
+        Write::Settle(home, nonce) => {
+            for table in [OPENINGS, LINKS] {
+                to.open_table(table)?.retain(|_, _| false)?;
+            }
+            to.open_table(RECORDS)?.retain(|_, _| false)?;
+            to.open_table(HOME)?.insert((), &wire::encode(&home)[..])?;
+            to.open_table(LOST)?.insert((), &nonce[..])?;
+            *next_link = 0;
+            next.clear();
+        }
         Write::Link(link) => {
             to.open_table(LINKS)?.insert(*next_link, &link[..])?;
             *next_link += 1;
@@ -387,6 +445,14 @@ enum Unreadable {
     Database(#[from] redb::Error),
     #[error("record {0} is missing")]
     Gap(usize),
+    #[error("it does not say where the peer is")]
+    Home,
+}
+
+fn random_nonce() -> Result<Nonce, getrandom::Error> {
+    let mut nonce = Nonce::default();
+    getrandom::fill(&mut nonce)?;
+    Ok(nonce)
 }
 
 /// Whether the system's error is about what is in the file.

@@ -4,5 +4,5 @@
 mod journal;
 mod worker;
 
-pub use journal::{Journal, JournalError};
+pub use journal::{Content, Home, Journal, JournalError};
 pub(crate) use worker::{Done, Worker};

@@ -1,6 +1,6 @@
 //! The thread that carries out the steps of agreement, in their order.
 
-use super::{Journal, JournalError};
+use super::{Home, Journal, JournalError};
 use hamlet_consensus::{check::Verdict, ed25519::Ed25519Verifier, succession::Tag};
 use hamlet_overlay::{agreement::Step, identity::PeerId, io::Class, wire::Frame};
 use std::{
@@ -86,6 +86,10 @@ fn run(
 ) -> Result<(), JournalError> {
     while let Ok(step) = steps.recv() {
         let finished = match step {
+            Step::Settle { cluster, left } => {
+                journal.settle(Home { cluster, left })?;
+                continue;
+            }
             Step::Link(link) => {
                 journal.link(link)?;
                 continue;

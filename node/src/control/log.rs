@@ -1,7 +1,7 @@
 //! A cluster's log, for people and programs.
 
 use hamlet_overlay::{
-    agreement::entry::{Act, Entry, Wish},
+    agreement::entry::{Act, Entry, Reason, Wish},
     identity::PeerId,
 };
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,23 @@ pub enum What {
         /// The epoch's number.
         epoch: u64,
     },
+    /// A peer asked for a walk.
+    Asked {
+        /// The peer.
+        peer: String,
+    },
+    /// A peer's walk ended in this cluster.
+    Arrived {
+        /// The peer.
+        peer: String,
+    },
+    /// A member leaves with this epoch.
+    Leaves {
+        /// The member.
+        peer: String,
+        /// Whether that is because its lease has run out.
+        lease_over: bool,
+    },
     /// A member lost what it had stored; it takes part again from the next epoch on.
     Lost {
         /// The member.
@@ -121,6 +138,16 @@ impl From<&Entry> for LogEntry {
                 left: keys(left),
             },
             &Act::Neighbour { cluster, epoch } => What::Neighbour { cluster, epoch },
+            Act::Asked { peer } => What::Asked {
+                peer: peer.to_string(),
+            },
+            Act::Arrived { peer } => What::Arrived {
+                peer: peer.to_string(),
+            },
+            Act::Leaves { peer, why } => What::Leaves {
+                peer: peer.to_string(),
+                lease_over: *why == Reason::Lease,
+            },
             Act::Lost { by } => What::Lost { by: by.to_string() },
         };
         LogEntry {
@@ -181,6 +208,12 @@ impl What {
             What::Neighbour { cluster, epoch } => {
                 format!("cluster {cluster} next to this one is in epoch {epoch}")
             }
+            What::Asked { peer } => format!("{} asks for a place, and begins to walk", short(peer)),
+            What::Arrived { peer } => format!("the walk of {} ends here", short(peer)),
+            What::Leaves { peer, lease_over } => match lease_over {
+                true => format!("{} leaves: its lease has run out", short(peer)),
+                false => format!("{} leaves", short(peer)),
+            },
             What::Lost { by } => {
                 format!(
                     "{} lost what it had stored, and takes part again from the next epoch on",

@@ -314,6 +314,7 @@ mod tests {
             addresses: Vec::new(),
         });
         let genesis = Genesis {
+            admission: Default::default(),
             name: "test".into(),
             parameters: Parameters::for_peers(peers.into()),
             seed: Hash([1; 32]),

@@ -5,6 +5,7 @@ use hamlet_overlay::{
     genesis::{Founder, Genesis, GenesisError, Network, Parameters, Publisher},
     hash::{Hash, hex, unhex},
     identity::PeerId,
+    membership::admission::Admission,
 };
 use serde::{Deserialize, Serialize};
 use std::{fs, io, path::Path};
@@ -37,11 +38,61 @@ struct File {
     network: Spanned<String>,
     name: Spanned<String>,
     seed: Spanned<String>,
+    #[serde(default = "closed")]
+    admission: Spanned<AdmissionTable>,
     parameters: Spanned<Parameters>,
     #[serde(default)]
     publishers: Vec<PublisherTable>,
     #[serde(default)]
     founders: Vec<FounderTable>,
+}
+
+/// [`Admission`] with keys in hexadecimal.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum AdmissionTable {
+    Closed,
+    Invitation { by: Vec<Spanned<String>> },
+    Listed { keys: Vec<Spanned<String>> },
+    Work { bits: u8 },
+    Open,
+}
+
+fn closed() -> Spanned<AdmissionTable> {
+    Spanned::new(0..0, AdmissionTable::Closed)
+}
+
+impl AdmissionTable {
+    fn of(admission: &Admission) -> AdmissionTable {
+        let texts = |keys: &[PeerId]| {
+            let text = |key: &PeerId| Spanned::new(0..0, key.to_string());
+            keys.iter().map(text).collect()
+        };
+        match admission {
+            Admission::Closed => AdmissionTable::Closed,
+            Admission::Invitation { by } => AdmissionTable::Invitation { by: texts(by) },
+            Admission::Listed { keys } => AdmissionTable::Listed { keys: texts(keys) },
+            Admission::Work { bits } => AdmissionTable::Work { bits: *bits },
+            Admission::Open => AdmissionTable::Open,
+        }
+    }
+
+    fn read(
+        &self,
+        key: impl Fn(&Spanned<String>) -> Result<PeerId, Mistake>,
+    ) -> Result<Admission, Mistake> {
+        let keys =
+            |texts: &[Spanned<String>]| texts.iter().map(&key).collect::<Result<Vec<_>, _>>();
+        Ok(match self {
+            AdmissionTable::Closed => Admission::Closed,
+            AdmissionTable::Invitation { by } => Admission::Invitation { by: keys(by)? },
+            AdmissionTable::Listed { keys: listed } => Admission::Listed {
+                keys: keys(listed)?,
+            },
+            AdmissionTable::Work { bits } => Admission::Work { bits: *bits },
+            AdmissionTable::Open => Admission::Open,
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,6 +149,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Network, Mistake> {
     };
     let expected = hash(&file.network, "network")?;
     let genesis = Genesis {
+        admission: file.admission.get_ref().read(key)?,
         name: file.name.get_ref().clone(),
         parameters: *file.parameters.get_ref(),
         seed: hash(&file.seed, "seed")?,
@@ -148,6 +200,7 @@ fn place(file: &File, error: &GenesisError) -> usize {
         GenesisError::Publisher(key) => publisher(key).unwrap_or(0),
         GenesisError::WrongNetwork { .. } => file.network.span().start,
         GenesisError::TooMany { what, .. } if what.contains("name") => file.name.span().start,
+        GenesisError::Admission(_) => file.admission.span().start,
         GenesisError::TooMany { .. } | GenesisError::NoFounders => 0,
         GenesisError::Parameters(_) | GenesisError::Sizes { .. } | GenesisError::Rates { .. } => {
             parameters
@@ -163,6 +216,7 @@ pub fn to_text(network: &Network) -> String {
         network: spanned(network.id().to_string()),
         name: spanned(genesis.name.clone()),
         seed: spanned(genesis.seed.to_string()),
+        admission: Spanned::new(0..0, AdmissionTable::of(&genesis.admission)),
         parameters: Spanned::new(0..0, genesis.parameters),
         publishers: genesis
             .publishers
@@ -196,7 +250,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn genesis(peers: u8) -> Network {
+        admitting(peers, Admission::Closed)
+    }
+
+    fn admitting(peers: u8, admission: Admission) -> Network {
         Genesis {
+            admission,
             name: "a \"test\" network".into(),
             parameters: Parameters::for_peers(peers.into()),
             seed: Hash([9; 32]),
@@ -227,6 +286,24 @@ mod tests {
         let read = parse(Path::new("g"), &to_text(&network)).unwrap();
         assert_eq!(read.genesis(), network.genesis());
         assert_eq!(read.id(), network.id());
+    }
+
+    #[test]
+    fn every_admission_comes_back_as_it_was() {
+        let keys = vec![PeerId([1; 32]), PeerId([7; 32])];
+        for admission in [
+            Admission::Invitation { by: keys.clone() },
+            Admission::Listed { keys },
+            Admission::Work { bits: 20 },
+            Admission::Open,
+        ] {
+            let network = admitting(8, admission);
+            let read = parse(Path::new("g"), &to_text(&network)).unwrap();
+            assert_eq!(read.genesis(), network.genesis());
+        }
+        let text = to_text(&admitting(8, Admission::Work { bits: 20 }));
+        let error = mistake(&text.replace("bits = 20", "bits = 0"));
+        assert!(error.contains("bits must be"), "{error}");
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub fn found(
         })
         .min(parameters.total_bits_per_s);
     let network = Genesis {
+        admission: Default::default(),
         name: "demo".to_owned(),
         parameters,
         seed: Hash(seed),

@@ -13,7 +13,7 @@ pub use config::{DriverConfig, Fault, JournalPath, StartError};
 pub use handle::{AgreementStatus, LinkStatus, PeerHandle, PeerStatus, PublishError, Stopped};
 
 use crate::{
-    agreement::{Journal, Worker},
+    agreement::{Content, Home, Journal, Worker},
     transport::swarm::Swarm,
 };
 use hamlet_consensus::beacon::SecretKey;
@@ -25,7 +25,10 @@ use hamlet_overlay::{
     view::View,
     work::Compute,
 };
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// A monotonic clock that counts from an origin which several peers may share.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,13 @@ impl Clock {
         Time::ZERO + self.origin.elapsed()
     }
 
+    /// What the wall clock showed when this clock showed zero, in milliseconds since 1970.
+    fn unix_ms_at_zero(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = since.unwrap_or_default();
+        since.saturating_sub(self.origin.elapsed()).as_millis() as u64
+    }
+
     /// The instant at which this clock shows `time`; never further away than a day, so that it can
     /// always be slept for.
     fn instant(&self, time: Time) -> Instant {
@@ -61,7 +71,11 @@ impl Clock {
 pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
     let signer = Ed25519Signer::from_secret(&config.secret);
     let me = signer.id();
-    let view = view_of(&config, me)?;
+    let opened = config.journal.as_ref().map(open).transpose()?;
+    let home = opened
+        .as_ref()
+        .and_then(|(_, content)| content.home.as_ref());
+    let view = view_of(&config, me, home)?;
     let transport = Swarm::start(config.swarm(me)).await?;
     let clock = config.clock;
     let listening = transport.listening().to_vec();
@@ -76,10 +90,8 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
         },
     );
     let beacon = SecretKey::derive(&config.secret, config.network.id());
-    let worker = match &config.journal {
-        Some(journal) => Some(agree(&mut peer, journal, beacon)?),
-        None => None,
-    };
+    let agree = |(journal, content)| agree(&mut peer, journal, content, beacon, clock);
+    let worker = opened.map(agree).transpose()?;
     Ok(run::spawn(run::Parts {
         me,
         peer,
@@ -91,27 +103,31 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
     }))
 }
 
-/// What a peer knows of the network at first: where it was founded, or the cluster that is to take it in.
-fn view_of(config: &DriverConfig, me: PeerId) -> Result<View, StartError> {
+/// What a peer knows of the network at first: where it was founded, or the cluster where it has or looks for its place.
+fn view_of(config: &DriverConfig, me: PeerId, home: Option<&Home>) -> Result<View, StartError> {
     let network = &config.network;
-    if let Some(view) = View::founding(network, me) {
-        return Ok(view);
-    }
-    let cluster = config.cluster.ok_or(StartError::NotAFounder {
-        peer: me,
-        network: network.id(),
-    })?;
+    let cluster = match (home, View::founding(network, me), config.cluster) {
+        (Some(home), ..) => home.cluster,
+        (None, Some(view), _) => return Ok(view),
+        (None, None, Some(cluster)) => cluster,
+        (None, None, None) => {
+            return Err(StartError::NotAFounder {
+                peer: me,
+                network: network.id(),
+            });
+        }
+    };
     View::outside(network, cluster).ok_or(StartError::NoCluster {
         cluster,
         last: network.clusters().len().saturating_sub(1),
     })
 }
 
-/// Has a peer take part in its cluster's agreement, with what it stored before.
-fn agree(peer: &mut Peer, path: &JournalPath, beacon: SecretKey) -> Result<Worker, StartError> {
+/// Opens the journal, with what is in it.
+fn open(path: &JournalPath) -> Result<(Journal, Content), StartError> {
     let mut journal = Journal::open(&path.file, &path.unused)?;
-    let (stored, nonce) = journal.load()?;
-    if stored.lost {
+    let content = journal.load()?;
+    if content.stored.lost && content.home.is_none() {
         tracing::warn!(
             journal = %path.file.display(),
             "the journal of agreement is missing, so this peer does not know what it signed; it takes part in its \
@@ -119,11 +135,25 @@ fn agree(peer: &mut Peer, path: &JournalPath, beacon: SecretKey) -> Result<Worke
              journal, make an empty file {} and start it again", path.unused.display()
         );
     }
+    Ok((journal, content))
+}
+
+/// Has a peer take part in its cluster's agreement, with what it stored before.
+fn agree(
+    peer: &mut Peer,
+    journal: Journal,
+    content: Content,
+    beacon: SecretKey,
+    clock: Clock,
+) -> Result<Worker, StartError> {
     let start = agreement::Start {
         beacon,
         settings: hamlet_consensus::Settings::default(),
-        stored,
-        nonce,
+        stored: content.stored,
+        left: content.home.map(|home| home.left).unwrap_or_default(),
+        unix_ms: clock.unix_ms_at_zero(),
+        papers: None,
+        nonce: content.nonce,
     };
     peer.agree(&start).map_err(|error| journal.explain(error))?;
     Worker::start(journal).map_err(StartError::Thread)

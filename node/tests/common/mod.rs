@@ -48,6 +48,7 @@ pub fn found(peers: usize, kind: TransportKind) -> Arc<Network> {
         .collect();
     founders.sort_by_key(|founder| founder.id);
     let genesis = Genesis {
+        admission: Default::default(),
         name: "test".to_owned(),
         parameters: Parameters::for_peers(peers),
         seed: Hash([5; 32]),

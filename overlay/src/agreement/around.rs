@@ -48,7 +48,7 @@ pub(super) struct Around {
 
 /// When something happened with peers last.
 #[derive(Default)]
-struct Recently(BTreeMap<PeerId, Time>);
+pub(super) struct Recently(BTreeMap<PeerId, Time>);
 
 /// What members of a neighbouring cluster told, not looked at closely yet.
 struct Told {
@@ -70,7 +70,7 @@ impl Default for Around {
 
 impl Recently {
     /// Whether it did not happen with this peer within [`ASK_EVERY`]; now it does.
-    fn take(&mut self, peer: PeerId, now: Time) -> bool {
+    pub(super) fn take(&mut self, peer: PeerId, now: Time) -> bool {
         self.0.retain(|_, at| now < *at + ASK_EVERY);
         let free = self.0.len() < MAX_PEERS && !self.0.contains_key(&peer);
         if free {
@@ -196,7 +196,7 @@ impl Agreement {
     }
 
     /// The how many-eth of the members this one is to have something ordered.
-    fn rank(&self, cluster: u64, epoch: u64) -> u32 {
+    pub(super) fn rank(&self, cluster: u64, epoch: u64) -> u32 {
         let members = self.succession.newest();
         let size = members.size() as u64;
         let first = cluster.wrapping_mul(31).wrapping_add(epoch) % size;

@@ -54,11 +54,37 @@ pub enum Act {
         /// The epoch's number.
         epoch: u64,
     },
+    /// A peer asked for a walk.
+    Asked {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// A peer's walk ended here: it has a place from the next epoch on, or goes on having it.
+    Arrived {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// A member leaves with this epoch.
+    Leaves {
+        /// The member.
+        peer: PeerId,
+        /// Why.
+        why: Reason,
+    },
     /// A member lost what it had stored; it takes part again from the next epoch on.
     Lost {
         /// The member.
         by: PeerId,
     },
+}
+
+/// Why a member leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// It said so.
+    Said,
+    /// Its lease has run out.
+    Lease,
 }
 
 /// What operators want of the members.
@@ -105,6 +131,9 @@ pub enum Void {
     /// There is no reason to end the epoch.
     #[error("there is no reason to end the epoch")]
     NoReason,
+    /// The peer is not admitted.
+    #[error("the network does not admit this peer: it needs another credential")]
+    NotAdmitted,
     /// It does not prove what it says.
     #[error("it does not prove what it says")]
     Unproved,

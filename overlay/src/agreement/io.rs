@@ -1,10 +1,13 @@
 //! What goes into a peer's part in agreement, and what comes out.
 
 use super::{
+    card::Card,
     entry::{Entry, Void},
     order::Nonce,
 };
-use crate::{identity::PeerId, io::Class, time::Time, wire::Frame};
+use crate::{
+    identity::PeerId, io::Class, membership::admission::Credential, time::Time, wire::Frame,
+};
 use hamlet_consensus::{
     Model, Settings,
     beacon::SecretKey,
@@ -14,6 +17,7 @@ use hamlet_consensus::{
     replica::StartError,
     succession::{Stored, Tag},
 };
+use std::collections::BTreeMap;
 
 /// What the driver knows and the protocol does not.
 #[derive(Clone)]
@@ -24,14 +28,37 @@ pub struct Start {
     pub settings: Settings,
     /// What was stored before, as the [`Step`]s said.
     pub stored: Stored,
+    /// The clusters that this peer has left, and the newest epoch of each that it may have taken part in.
+    pub left: BTreeMap<u64, u64>,
+    /// What the wall clock showed at the driver's [`Time::ZERO`], in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// What the peer shows when it asks for a walk; without it, it never does.
+    pub papers: Option<Papers>,
     /// A random number, chosen when it was found that what had been stored is lost, and kept until the first
     /// [`Step::Open`] after that.
     pub nonce: Nonce,
 }
 
+/// What a peer shows when it asks for a walk.
+#[derive(Clone, Debug)]
+pub struct Papers {
+    /// Where it can be reached.
+    pub card: Card,
+    /// What it is admitted by.
+    pub credential: Credential,
+}
+
 /// Something that agreement wants done. Steps are to be carried out in their order; nothing else has to wait for them.
 #[derive(Clone, Debug)]
 pub enum Step {
+    /// What follows is about another cluster, where this peer has or looks for its place from now on; what was stored of the one
+    /// before is not needed any more.
+    Settle {
+        /// The cluster, to be started with.
+        cluster: u64,
+        /// What [`Start::left`] has to be from now on.
+        left: BTreeMap<u64, u64>,
+    },
     /// Remember, after the others, how an epoch ended.
     Link(Vec<u8>),
     /// Begin an empty store for an epoch, and keep this with it. What was stored is not lost any more.

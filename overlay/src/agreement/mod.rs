@@ -10,6 +10,7 @@
 //! | [`state`] | the replicated state, rules A2 to A5 |
 //! | [`turning`] | when this member ends an epoch, and how it comes back after it lost what it had stored (A6) |
 //! | [`drawing`] | what this member does for the next epoch's beacon (A8) |
+//! | [`moving`] | when this member asks for a walk, and how walks come from neighbours (W3, W5) |
 //! | [`around`] | what clusters tell their neighbours (A7) |
 //! | [`surroundings`] | what the push's view follows |
 
@@ -18,19 +19,21 @@ pub mod card;
 mod drawing;
 pub mod entry;
 mod io;
+mod moving;
 pub mod order;
 pub mod state;
 mod surroundings;
 mod turning;
 
-pub use io::{Agreed, Part, Standing, Start, Step};
+pub use io::{Agreed, Papers, Part, Standing, Start, Step};
 
 use crate::{
+    genesis::Network,
     identity::{PeerId, Signer, Verifier},
     io::{Class, Refusal},
     message::Message,
     time::{Duration, Time},
-    view::View,
+    view::Cluster,
     wire::encode,
 };
 use around::Around;
@@ -44,6 +47,7 @@ use hamlet_consensus::{
     replica::StartError,
     succession::{self, Parcel, Succession, Tag, Transfer},
 };
+use moving::Moving;
 use order::{Nonce, Order, Said, Saying};
 use state::ClusterState;
 use std::{collections::BTreeMap, sync::Arc};
@@ -65,6 +69,7 @@ pub(crate) struct Agreement {
     wake_at: Time,
     now: Time,
     asynchrony: Option<Time>,
+    lease_ms: Option<u32>,
     /// How long an epoch lasts at least, and since when this one lasts here.
     epoch_min: Duration,
     since: Time,
@@ -75,30 +80,33 @@ pub(crate) struct Agreement {
     petitions: BTreeMap<PeerId, Time>,
     around: Around,
     draws: Draws,
+    moving: Moving,
+    /// What the wall clock showed at [`Time::ZERO`].
+    unix_ms: u64,
     /// Whether the surroundings may have changed.
     changed: bool,
 }
 
 impl Agreement {
-    /// Takes part from now on, as far as this peer is a member.
+    /// Takes part in a cluster from now on, as far as this peer is a member.
     pub fn start(
-        view: &View,
+        network: &Network,
+        own: &Cluster,
         signer: Arc<dyn Signer>,
         verifier: Arc<dyn Verifier>,
         start: &Start,
         now: Time,
     ) -> Result<Agreement, StartError> {
-        let own = view.newest().own.clone();
-        let charter = state::founding_charter(view.network, &view.parameters, &own);
-        // A cluster of the view has between 1 and 64 members, each once.
-        let founding = charter.found(view.network, Origin::default());
+        let charter = state::founding_charter(network.id(), network.parameters(), own);
+        // A cluster has between 1 and 64 members, each once.
+        let founding = charter.found(network.id(), Origin::default());
         let founding = Arc::new(founding.map_err(|_| StartError::NotAMember)?);
-        let state = ClusterState::founding(view, verifier.clone());
+        let state = ClusterState::founding(network, own, verifier.clone());
         let (settings, stored) = (start.settings, &start.stored);
         let succession = Succession::start(founding, signer.clone(), state, settings, stored, now)?;
         Ok(Agreement {
             me: signer.id(),
-            network: view.network,
+            network: network.id(),
             signer,
             verifier,
             succession,
@@ -106,13 +114,16 @@ impl Agreement {
             wake_at: Time::ZERO,
             now,
             asynchrony: None,
-            epoch_min: view.parameters.epoch(),
+            lease_ms: network.parameters().lease_ms,
+            epoch_min: network.parameters().epoch(),
             since: now,
             said_until: Time::ZERO,
             nonce: start.nonce,
             petitions: BTreeMap::new(),
             around: Around::default(),
             draws: Draws::new(start.beacon.clone()),
+            moving: Moving::new(start.papers.clone()),
+            unix_ms: start.unix_ms,
             changed: true,
         })
     }
@@ -161,16 +172,18 @@ impl Agreement {
     }
 
     /// A message across epochs came.
-    pub fn transfer(&mut self, now: Time, from: PeerId, body: &[u8]) -> Result<(), Refusal> {
-        let transfer = Transfer::decode(body).map_err(|_| Refusal::Malformed)?;
+    pub fn transfer(&mut self, now: Time, from: PeerId, transfer: Transfer) {
         let parcel = Parcel::Transfer(transfer);
         self.handle(now, succession::Input::Parcel { from, parcel });
-        Ok(())
     }
 
     /// When it wants to be woken.
     pub fn wake_at(&self) -> Time {
-        let due = self.around.due().min(self.draws.due());
+        let due = self
+            .around
+            .due()
+            .min(self.draws.due())
+            .min(self.moving_at());
         self.wake_at.min(self.turning_at()).min(due)
     }
 
@@ -207,6 +220,7 @@ impl Agreement {
                 Output::Restored(_, height) => {
                     self.changed = true;
                     self.draws.look();
+                    self.look_for_batches();
                     Outcome::Event(Agreed::Restored(height))
                 }
                 Output::Rejected { why, .. } => Outcome::Event(Agreed::Rejected(why)),
@@ -245,6 +259,7 @@ impl Agreement {
     fn executed(&mut self, answer: &[u8]) -> Option<Agreed> {
         self.changed = true;
         self.draws.look();
+        self.look_for_batches();
         match Answer::decode(answer)? {
             Answer::Entered(number) => self.state()?.entry(number).cloned().map(Agreed::Entry),
             Answer::Noted => None,
@@ -257,6 +272,43 @@ impl Agreement {
         self.succession
             .replica()
             .map(|replica| replica.application())
+    }
+
+    /// The cluster's number.
+    pub fn cluster(&self) -> u64 {
+        self.cluster
+    }
+
+    /// The number of the newest epoch that is known.
+    pub fn epoch(&self) -> u64 {
+        self.succession.newest().number()
+    }
+
+    /// The short name of that epoch.
+    pub fn newest(&self) -> Tag {
+        succession::tag(self.succession.newest())
+    }
+
+    /// The members of the newest epoch that is known.
+    pub fn members(&self) -> &[PeerId] {
+        self.succession.newest().members()
+    }
+
+    /// Whether this peer is one of them.
+    pub fn is_member(&self) -> bool {
+        self.succession.newest().position(self.me).is_some()
+    }
+
+    /// What this peer does in that epoch.
+    pub fn part(&self) -> Part {
+        let newest = self.succession.newest().id();
+        let replica = self.succession.replica();
+        match replica.filter(|replica| replica.epoch().id() == newest) {
+            Some(_) => Part::Member,
+            None if !self.is_member() => Part::Outside,
+            None if self.succession.abstains() => Part::Waiting,
+            None => Part::Joining,
+        }
     }
 
     /// What it knows of its cluster's agreement.
@@ -278,12 +330,7 @@ impl Agreement {
             model: epoch.terms().model,
             asynchrony: self.asynchrony,
             members: members.map(|(place, &peer)| (peer, heard(place))).collect(),
-            part: match replica {
-                Some(_) => Part::Member,
-                None if epoch.position(self.me).is_none() => Part::Outside,
-                None if self.succession.abstains() => Part::Waiting,
-                None => Part::Joining,
-            },
+            part: self.part(),
         }
     }
 }

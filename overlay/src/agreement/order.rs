@@ -5,6 +5,7 @@ use crate::{
     digest::Claim,
     hash::{Domain, Hash},
     identity::{PeerId, Signature, Signer, Statement, Verifier},
+    membership::{admission::Credential, walk::Batch},
     wire,
 };
 use hamlet_consensus::{
@@ -21,6 +22,7 @@ pub const MAX_ADDRESSES: usize = 4;
 pub const MAX_HEADS: usize = 16;
 
 const DOMAIN: &str = "hamlet v1 order";
+const ASKED: &str = "hamlet v1 ask for a walk";
 
 /// A command of a cluster's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,10 @@ pub enum Order {
     Said(Box<Said>),
     /// A neighbouring cluster is in its next epoch, which proves itself.
     Neighbour(Box<Progress>),
+    /// A peer asks for a walk.
+    Ask(Box<Ask>),
+    /// Walks come from a neighbouring cluster, which named them.
+    Walks(Box<Batch>),
 }
 
 /// What a member says, signed by it.
@@ -59,11 +65,15 @@ pub enum Saying {
     Turn {
         /// The newest segments that the member has heard of, as their sources signed them; one for each stream.
         heads: Vec<Claim>,
+        /// What the member's wall clock shows, in milliseconds since 1970.
+        unix_ms: u64,
     },
     /// The member's key for beacons.
     Key(Registration),
     /// What the member contributes to the next epoch's beacon.
     Beacon(Box<Contribution>),
+    /// The member leaves.
+    Leave,
     /// The member lost what it had stored. It takes part again in an epoch that begins after this.
     Lost {
         /// Chosen at random after the loss.
@@ -134,6 +144,52 @@ impl Said {
     pub fn is_signed(&self, network: Hash, cluster: u64, verifier: &dyn Verifier) -> bool {
         let text = text(cluster, self.by, self.epoch, &self.saying);
         verifier.verify(self.by, statement(network, &text), &self.signature)
+    }
+}
+
+/// A peer asks a cluster for a walk to the place that it will have, signed by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Where it can be reached.
+    pub card: Card,
+    /// What it is admitted by.
+    pub credential: Credential,
+    /// The epoch of the cluster in which it asks.
+    pub epoch: u64,
+    signature: Signature,
+}
+
+impl Ask {
+    /// Signs the question, for one cluster.
+    pub fn sign(
+        network: Hash,
+        signer: &dyn Signer,
+        card: Card,
+        credential: Credential,
+        cluster: u64,
+        epoch: u64,
+    ) -> Ask {
+        let text = wire::encode(&(&card, credential, cluster, epoch));
+        Ask {
+            signature: signer.sign(asked(network, &text)),
+            card,
+            credential,
+            epoch,
+        }
+    }
+
+    /// Whether the peer of the card asked it of this cluster.
+    pub fn is_signed(&self, network: Hash, cluster: u64, verifier: &dyn Verifier) -> bool {
+        let text = wire::encode(&(&self.card, self.credential, cluster, self.epoch));
+        verifier.verify(self.card.peer, asked(network, &text), &self.signature)
+    }
+}
+
+fn asked(network: Hash, text: &[u8]) -> Statement<'_> {
+    Statement {
+        domain: ASKED,
+        network,
+        text,
     }
 }
 

@@ -28,6 +28,9 @@ impl Agreement {
         let n = view.parameters.n;
         let known = view.newest();
         let mut changes = Vec::new();
+        if known.own.id != self.cluster {
+            return self.come_from_elsewhere(view).into_iter().collect();
+        }
         // Slots are dealt only when that is news: every executed command asks this.
         let newer = |charter: &&Charter, old: &Cluster| charter.number > old.epoch;
         let own = Some(self.succession.newest().charter());
@@ -58,6 +61,34 @@ impl Agreement {
         changes
     }
 
+    /// The own cluster in the newest epoch that is known.
+    pub fn own_change(&self, n: u8) -> Option<Change> {
+        let (cluster, first) = in_epoch(self.cluster, self.succession.newest().charter(), n)?;
+        Some(Change {
+            first,
+            next: Next::Cluster(cluster),
+        })
+    }
+
+    /// The neighbourhood of a peer that was in another cluster before: that of a guest until it is a member.
+    fn come_from_elsewhere(&self, view: &View) -> Option<Change> {
+        if self.is_member() {
+            return self.arrive(view);
+        }
+        let (own, first) = in_epoch(
+            self.cluster,
+            self.succession.newest().charter(),
+            view.parameters.n,
+        )?;
+        Some(Change {
+            first,
+            next: Next::Neighbourhood(Epoch {
+                own,
+                neighbours: Vec::new(),
+            }),
+        })
+    }
+
     /// The whole neighbourhood: for a peer that has just become a member.
     fn arrive(&self, view: &View) -> Option<Change> {
         let n = view.parameters.n;
@@ -86,6 +117,7 @@ impl Agreement {
         let mut contacts: Vec<PeerId> = before.copied().collect();
         contacts.extend_from_slice(self.succession.newest().members());
         contacts.extend(self.to_be_told());
+        contacts.extend(self.guests());
         contacts.sort_unstable();
         contacts.dedup();
         contacts

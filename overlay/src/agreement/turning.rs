@@ -29,24 +29,40 @@ impl Agreement {
         self.said_until = Time::ZERO;
         self.changed = true;
         self.draws.look();
+        self.look_for_batches();
+        self.begin_calling();
         self.around.tell(self.now);
+    }
+
+    /// What the wall clock shows, in milliseconds since 1970.
+    pub(super) fn unix_now(&self) -> u64 {
+        let since = self.now.since(Time::ZERO).as_millis() as u64;
+        self.unix_ms.saturating_add(since)
+    }
+
+    /// When the wall clock shows this.
+    pub(super) fn time_of(&self, unix_ms: Option<u64>) -> Time {
+        let after = unix_ms.map(|unix_ms| unix_ms.saturating_sub(self.unix_ms));
+        after.map_or(Time::NEVER, |after| {
+            Time::ZERO + Duration::from_millis(after)
+        })
     }
 
     /// When it wants to be asked whether [the epoch is to end](Agreement::wants_turn).
     pub(super) fn turning_at(&self) -> Time {
-        let reason = self
-            .state()
-            .is_some_and(|state| state.has_reason_to_end() && !state.has_turned(self.me));
-        match reason {
-            true => self.said_until.max(self.since + self.epoch_min),
-            false if self.succession.abstains() && self.is_named() => self.said_until,
-            false => Time::NEVER,
+        let state = self.state().filter(|state| !state.has_turned(self.me));
+        // A lease that runs out is a reason as well, when it does.
+        let reason_at = state.map(|state| match state.has_reason_to_end() {
+            true => Time::ZERO,
+            false => self.time_of(state.next_overdue()),
+        });
+        match reason_at {
+            Some(at) if at != Time::NEVER => {
+                at.max(self.said_until).max(self.since + self.epoch_min)
+            }
+            _ if self.succession.abstains() && self.is_member() => self.said_until,
+            _ => Time::NEVER,
         }
-    }
-
-    /// Whether this peer is among the members of the newest epoch that it knows.
-    fn is_named(&self) -> bool {
-        self.succession.newest().position(self.me).is_some()
     }
 
     /// Whether this member finds that the epoch has lasted long enough, and there is a reason to end it.
@@ -57,7 +73,8 @@ impl Agreement {
     /// Says so, with the newest segments that it has heard of.
     pub fn turn(&mut self, heads: Vec<Claim>) {
         self.said_until = self.now + AGAIN;
-        let order = self.say(Saying::Turn { heads });
+        let unix_ms = self.unix_now();
+        let order = self.say(Saying::Turn { heads, unix_ms });
         self.propose(self.now, &order);
     }
 
@@ -74,7 +91,7 @@ impl Agreement {
             self.handle(self.now, succession::Input::TakePart);
             return None;
         }
-        if self.said_until > self.now || !self.is_named() {
+        if self.said_until > self.now || !self.is_member() {
             return None;
         }
         self.said_until = self.now + PETITION_EVERY;
@@ -83,19 +100,24 @@ impl Agreement {
         Some((order, fellows.filter(|peer| *peer != self.me).collect()))
     }
 
-    /// A fellow asks that something be ordered for it, since it cannot.
+    /// A peer asks that something be ordered for it, since it cannot: a fellow that lost what it had stored or leaves, or
+    /// somebody who wants a place.
     pub fn petition(&mut self, now: Time, from: PeerId, order: Order) -> Result<(), Refusal> {
-        let Order::Said(said) = &order else {
-            return Err(Refusal::NotOwed);
-        };
-        let bounded = self.petitions.contains_key(&from) || self.petitions.len() < MAX_PETITIONERS;
-        let early = (self.petitions.get(&from)).is_some_and(|last| now < *last + PETITION_EVERY);
-        let lost = said.by == from && matches!(said.saying, Saying::Lost { .. });
         let member = self.succession.newest().position(from).is_some();
-        if !lost || !member {
+        let may = match &order {
+            Order::Said(said) => {
+                let own = matches!(said.saying, Saying::Lost { .. } | Saying::Leave);
+                member && said.by == from && own
+            }
+            Order::Ask(ask) => ask.card.peer == from,
+            Order::Neighbour(_) | Order::Walks(_) => false,
+        };
+        if !may {
             return Err(Refusal::NotOwed);
         }
-        if early || !bounded {
+        self.petitions
+            .retain(|_, last| now < *last + PETITION_EVERY);
+        if self.petitions.contains_key(&from) || self.petitions.len() >= MAX_PETITIONERS {
             return Err(Refusal::TooManyRequests);
         }
         self.petitions.insert(from, now);

@@ -10,15 +10,20 @@ pub use hamlet_consensus::Model;
 pub use parameters::Parameters;
 
 use crate::{
+    agreement::state,
     coding::Coder,
     hash::{Domain, Hash},
     identity::PeerId,
+    membership::{
+        admission::{Admission, Admitted},
+        walk::Place,
+    },
     view::Cluster,
 };
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The most founders that a genesis may list.
 pub const MAX_FOUNDERS: usize = 100_000;
@@ -65,6 +70,9 @@ pub struct Genesis {
     pub founders: Vec<Founder>,
     /// Who may publish. A stream's number is its place in this list.
     pub publishers: Vec<Publisher>,
+    /// Who may join.
+    #[serde(default)]
+    pub admission: Admission,
 }
 
 /// A genesis that no network can be founded on.
@@ -112,6 +120,9 @@ pub enum GenesisError {
         /// The cap, in bits per second.
         cap: u64,
     },
+    /// The admission cannot be used.
+    #[error("admission: {0}")]
+    Admission(&'static str),
     /// The genesis is not the one that was meant.
     #[error(
         "this genesis founds network {found}, not {expected}: the file was changed or belongs to another network"
@@ -124,15 +135,16 @@ pub enum GenesisError {
     },
 }
 
-/// A checked genesis, with what follows from it.
+/// A checked genesis, with what follows from it. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Network {
     id: Hash,
-    genesis: Genesis,
+    genesis: Arc<Genesis>,
+    admitted: Arc<Admitted>,
     coder: Coder,
-    clusters: Vec<Cluster>,
+    clusters: Arc<[Cluster]>,
     /// Per cycle, the clusters in their order around it.
-    cycles: Vec<Vec<usize>>,
+    cycles: Arc<[Vec<usize>]>,
 }
 
 impl Genesis {
@@ -173,9 +185,16 @@ impl Genesis {
                 cycle
             })
             .collect();
+        let founders = self.founders.iter().map(|founder| founder.id);
+        let admitted = Admitted {
+            network: id,
+            founders: founders.collect(),
+            policy: self.admission.clone(),
+        };
         Ok(Network {
             id,
-            genesis: self,
+            admitted: Arc::new(admitted),
+            genesis: Arc::new(self),
             coder,
             clusters,
             cycles,
@@ -231,6 +250,9 @@ impl Genesis {
                 g_max,
             });
         }
+        if let Some(problem) = self.admission.problem() {
+            return Err(GenesisError::Admission(problem));
+        }
         let mut seen = BTreeSet::new();
         for Publisher { stream, .. } in &self.publishers {
             let known = self
@@ -261,6 +283,11 @@ impl Network {
     /// The genesis itself.
     pub fn genesis(&self) -> &Genesis {
         &self.genesis
+    }
+
+    /// Who is admitted.
+    pub fn admitted(&self) -> &Arc<Admitted> {
+        &self.admitted
     }
 
     /// The code of the network's `k` and `n`; its peers share tables and caches.
@@ -294,6 +321,12 @@ impl Network {
         &self.cycles
     }
 
+    /// The cluster that the engine knows by this name.
+    pub fn cluster_named(&self, name: Hash) -> Option<&Cluster> {
+        let mut clusters = self.clusters.iter();
+        clusters.find(|cluster| state::name_of(self.id, cluster.id) == name)
+    }
+
     /// The cluster in which `peer` is, if it is a founder.
     pub fn cluster_of(&self, peer: PeerId) -> Option<&Cluster> {
         self.clusters
@@ -301,17 +334,24 @@ impl Network {
             .find(|cluster| cluster.place(peer).is_some())
     }
 
+    /// Where cluster `number` lies on the cycles.
+    pub fn places(&self, number: usize) -> Vec<Place> {
+        let place = |cycle: &Vec<usize>| {
+            let place = cycle.iter().position(|&cluster| cluster == number)?;
+            let len = cycle.len();
+            Some(Place {
+                before: cycle[(place + len - 1) % len] as u64,
+                after: cycle[(place + 1) % len] as u64,
+            })
+        };
+        self.cycles.iter().filter_map(place).collect()
+    }
+
     /// The clusters next to cluster `number` on any cycle: each once, never itself, in ascending order.
     pub fn neighbours(&self, number: usize) -> Vec<&Cluster> {
-        let mut next_to = BTreeSet::new();
-        for cycle in &self.cycles {
-            let Some(place) = cycle.iter().position(|&cluster| cluster == number) else {
-                continue;
-            };
-            let len = cycle.len();
-            next_to.insert(cycle[(place + 1) % len]);
-            next_to.insert(cycle[(place + len - 1) % len]);
-        }
+        let places = self.places(number).into_iter();
+        let around = places.flat_map(|place| [place.before, place.after]);
+        let mut next_to: BTreeSet<usize> = around.map(|cluster| cluster as usize).collect();
         next_to.remove(&number);
         next_to
             .into_iter()

@@ -23,6 +23,9 @@ pub struct Parameters {
     pub segment_ms: u16,
     /// How long an epoch of a cluster lasts at least, in milliseconds: what changes it meanwhile comes with the next.
     pub epoch_ms: u32,
+    /// How long a member may keep its place until it must walk again, in milliseconds; without it, for ever.
+    #[serde(default)]
+    pub lease_ms: Option<u32>,
     /// What clusters assume of their faulty members, and of the network.
     pub fault_model: Model,
     /// The cap on the sum of all streams' highest rates, in bits per second.
@@ -43,6 +46,7 @@ impl Parameters {
             k: n / 2,
             segment_ms: 250,
             epoch_ms: 4_000,
+            lease_ms: None,
             fault_model: Model::PartialSynchrony,
             total_bits_per_s: 100_000_000,
         }
@@ -91,6 +95,10 @@ impl Parameters {
         }
         if !(200..=3_600_000).contains(&self.epoch_ms) {
             return wrong("epoch_ms must be between 200 and 3600000");
+        }
+        let shortest = self.epoch_ms.saturating_mul(8);
+        if self.lease_ms.is_some_and(|lease| lease < shortest) {
+            return wrong("lease_ms must be at least eight times epoch_ms, time enough for a walk");
         }
         let sane = Duration::from_millis(10)..=Duration::from_secs(60);
         if (self.fault_model.bound()).is_some_and(|bound| !sane.contains(&bound)) {

@@ -7,14 +7,17 @@ use crate::{
         order::{MAX_HEADS, Order, Saying},
         state::ClusterState,
     },
+    digest::Claim,
     identity::PeerId,
     io::{Event, Output, Refusal},
     message::Message,
     push::Stream,
+    view::StreamNumber,
     wire::encode,
 };
 use bytes::Bytes;
-use hamlet_consensus::replica::StartError;
+use hamlet_consensus::{replica::StartError, succession::Stored};
+use std::collections::BTreeMap;
 
 impl Peer {
     /// Takes part in the agreement of its cluster from now on, as far as it is a member.
@@ -23,13 +26,21 @@ impl Peer {
     /// If the records are damaged or another member's; then it must not take part.
     pub fn agree(&mut self, start: &Start) -> Result<(), StartError> {
         let core = &self.core;
+        let founding = &core.view.founding;
+        let own = core.view.newest().own.id as usize;
+        let own = founding.clusters().get(own).ok_or(StartError::NotAMember)?;
         self.agreement = Some(Agreement::start(
-            &core.view,
+            founding,
+            own,
             core.signer.clone(),
             core.verifier.clone(),
             start,
             core.now,
         )?);
+        self.start = Some(Start {
+            stored: Stored::default(),
+            ..start.clone()
+        });
         self.set_wake();
         Ok(())
     }
@@ -37,6 +48,9 @@ impl Peer {
     /// Takes no part in agreement any more: what it says could not be kept.
     pub fn leave_agreement(&mut self) {
         self.agreement = None;
+        self.start = None;
+        self.calls.clear();
+        self.departing = None;
     }
 
     /// What this peer says to its cluster, signed, to be [proposed](Input::Propose); if it takes part.
@@ -58,13 +72,15 @@ impl Peer {
 
     /// Does what agreement wants done now, and hands on what came of it.
     pub(super) fn agree_on(&mut self) {
+        self.go_on_departing();
+        self.follow_calls();
+        self.ask_for_place();
         let Some(agreement) = &mut self.agreement else {
             return;
         };
         agreement.wake(self.core.now);
         if agreement.wants_turn() {
-            let heads = self.streams.values().filter_map(Stream::head);
-            agreement.turn(heads.take(MAX_HEADS).collect());
+            agreement.turn(heads(&self.streams));
         }
         agreement.draw();
         if let Some((order, to)) = agreement.come_back() {
@@ -76,6 +92,13 @@ impl Peer {
             self.core.tell(&to, &herald, Bytes::new());
         }
         agreement.order_progress();
+        agreement.ask_for_walk();
+        if let Some((to, call, body)) = agreement.call() {
+            self.core.tell(&to, &call, body);
+        }
+        for (to, question) in agreement.ask_for_batches() {
+            self.core.tell(&to, &question, Bytes::new());
+        }
         while let Some(outcome) = agreement.poll() {
             match outcome {
                 Outcome::Step(step) => self.core.agreement(step),
@@ -101,8 +124,12 @@ impl Peer {
             self.cards.insert(card.peer, card.written_unix_ms);
         }
         let changes = agreement.changes(&self.core.view);
-        let contacts = agreement.contacts();
-        if changes.is_empty() && contacts == self.core.contacts {
+        let guests = agreement.guests();
+        self.core.may_visit = agreement.may_visit();
+        let contacts = self.contacts();
+        self.core.set_guests(guests);
+        let same = contacts == self.core.contacts && !self.core.guests_changed();
+        if changes.is_empty() && same {
             return;
         }
         self.core.contacts = contacts;
@@ -127,8 +154,19 @@ impl Peer {
             return Ok(());
         };
         let answer = match message {
-            Message::Agreement { epoch } => return agreement.receive(now, from, epoch, body),
-            Message::Transfer => return agreement.transfer(now, from, body),
+            Message::Agreement { epoch } => {
+                let left = self
+                    .departing
+                    .as_mut()
+                    .map(|departing| &mut departing.agreement);
+                let left = left.filter(|left| left.concerns(epoch, from));
+                let agreement = match agreement.knows(epoch) {
+                    true => agreement,
+                    false => left.unwrap_or(agreement),
+                };
+                return agreement.receive(now, from, epoch, body);
+            }
+            Message::Transfer => return self.on_transfer(from, body),
             Message::Progress => return agreement.on_progress(now, from, body),
             Message::Petition => {
                 let order = hamlet_consensus::wire::decode(body);
@@ -136,10 +174,15 @@ impl Peer {
                 return agreement.petition(now, from, order);
             }
             Message::Herald { cluster, epoch } => {
+                if agreement.state().is_none() {
+                    return self.enter(from, cluster);
+                }
                 let question = agreement.on_herald(now, from, cluster, epoch);
                 question.map(|question| (question, Bytes::new()))
             }
             Message::Behind { epoch } => agreement.on_behind(now, from, epoch)?,
+            Message::Walks { to, epoch } => agreement.on_walks(now, from, to, epoch)?,
+            Message::Batch => return agreement.on_batch(now, body),
             _ => None,
         };
         if let Some((message, body)) = answer {
@@ -147,4 +190,10 @@ impl Peer {
         }
         Ok(())
     }
+}
+
+/// The newest segments that this peer has heard of.
+pub(super) fn heads(streams: &BTreeMap<StreamNumber, Stream>) -> Vec<Claim> {
+    let heads = streams.values().filter_map(Stream::head);
+    heads.take(MAX_HEADS).collect()
 }

@@ -1,9 +1,12 @@
 //! The peer: one participant of a network, as a state machine.
 
 mod agreeing;
+mod calls;
+mod departing;
+mod visits;
 
 use crate::{
-    agreement::Agreement,
+    agreement::{Agreement, Start},
     core::Core,
     identity::{PeerId, Signer, Verifier},
     io::{Event, Input, Output, PublishError, Refusal},
@@ -16,7 +19,10 @@ use crate::{
     wire::Frame,
     work::Work,
 };
+use calls::Calls;
+use departing::Departing;
 use std::{collections::BTreeMap, sync::Arc};
+use visits::Visits;
 
 /// What a peer is started with.
 pub struct Setup {
@@ -40,6 +46,11 @@ pub struct Peer {
     streams: BTreeMap<StreamNumber, Stream>,
     /// Its part in its cluster's agreement, if it takes part.
     agreement: Option<Agreement>,
+    /// What it takes part with, but for what was stored.
+    start: Option<Start>,
+    calls: Calls,
+    departing: Option<Departing>,
+    visits: Visits,
     /// When the cards were written that the driver was told.
     cards: BTreeMap<PeerId, u64>,
     wake_at: Time,
@@ -77,6 +88,10 @@ impl Peer {
             core,
             streams,
             agreement: None,
+            start: None,
+            calls: Calls::new(),
+            departing: None,
+            visits: Visits::default(),
             cards: BTreeMap::new(),
             wake_at: Time::NEVER,
             wake_wanted: false,
@@ -164,6 +179,7 @@ impl Peer {
                     stream.act(&mut self.core);
                 }
                 self.settle_view();
+                self.end_visits();
                 self.wake_at = Time::NEVER;
             }
             Input::Connected(peer) => self.set_connected(peer, true),
@@ -203,8 +219,12 @@ impl Peer {
                     agreement.propose(self.core.now, &order);
                 }
             }
+            Input::Contact(peer) => self.add_contact(peer),
             Input::Checked(name, verdict) => {
-                if let Some(agreement) = &mut self.agreement {
+                if !self.on_call_checked(name, &verdict)
+                    && !self.on_departing_checked(name, &verdict)
+                    && let Some(agreement) = &mut self.agreement
+                {
                     agreement.checked(self.core.now, name, verdict);
                 }
             }
@@ -227,7 +247,9 @@ impl Peer {
             .values()
             .map(Stream::next_wake)
             .chain(self.agreement.as_ref().map(Agreement::wake_at))
-            .chain([self.core.view.settles_at()])
+            .chain([self.core.view.settles_at(), self.visits.due()])
+            .chain([self.calls_at(), self.asks_at()])
+            .chain(self.departing.as_ref().map(Departing::due))
             .min()
             .unwrap_or(Time::NEVER);
         // Waking too early is harmless, and asking again for every input would cost more.
@@ -238,6 +260,9 @@ impl Peer {
     }
 
     fn set_connected(&mut self, peer: PeerId, connected: bool) {
+        if connected && self.core.links.find(peer).is_none() {
+            self.receive_visitor(peer);
+        }
         let Some(link) = self.core.links.find(peer) else {
             return;
         };
@@ -250,6 +275,10 @@ impl Peer {
         }
         for stream in self.streams.values_mut() {
             stream.link_changed(&mut self.core, link, connected);
+        }
+        match connected {
+            true => self.show_the_door(peer),
+            false => self.visits.leave(peer),
         }
     }
 
@@ -284,7 +313,9 @@ impl Peer {
             | Message::Petition
             | Message::Herald { .. }
             | Message::Behind { .. }
-            | Message::Progress => self.on_agreement(from, message, &body),
+            | Message::Progress
+            | Message::Walks { .. }
+            | Message::Batch => self.on_agreement(from, message, &body),
             Message::Notices(notices) => notices
                 .into_iter()
                 .try_for_each(|notice| self.notice(link, notice)),

@@ -98,6 +98,9 @@ pub(crate) struct Stream {
     /// What this peer knows of its links with regard to this stream.
     links: Vec<LinkState>,
     givers: Givers,
+    /// The first segment of which this peer was given something that it had not asked for: a guest cannot complain of those
+    /// before.
+    served_from: Option<SegmentNumber>,
     /// Whether any link asked for something of a segment that was not there yet.
     asked_early: bool,
     /// What fellows were told last.
@@ -138,6 +141,7 @@ impl Stream {
             parity: 0,
             links: Vec::new(),
             givers: Givers::new(parameters.k, parameters.n),
+            served_from: None,
             asked_early: false,
             told: None,
             told_before: None,
@@ -231,6 +235,7 @@ impl Stream {
         let standing = self.told_of(&deal).unwrap_or_default();
         // Nobody owes anything to a peer that is no member yet, or not any more.
         let member = deal.is_member(core.me);
+        let judges = member || self.served_from.is_some_and(|first| first <= number);
         self.window.get_or_begin(number, || {
             let rotation = rotation_of(core, self.number, number);
             let mut segment =
@@ -240,12 +245,12 @@ impl Stream {
                 self.wake = core.now;
             }
             segment.imports = imports;
-            if self.watching && member && core.me != self.source {
+            if self.watching && (member || core.may_visit) && core.me != self.source {
                 let grace = match self.givers.knows() {
                     true => receive::GRACE,
                     false => receive::FIRST_GRACE,
                 };
-                segment.judge_at = Some(segment.late_at + grace);
+                segment.judge_at = judges.then_some(segment.late_at + grace);
                 // With fewer relays than shards needed there is nothing to wait for.
                 let enough = rotation
                     .owed(&standing, self.parity)

@@ -84,7 +84,9 @@ impl Stream {
         let begun = |number: &SegmentNumber| {
             *number >= recent && header(number).is_some_and(|header| header.previous.is_none())
         };
-        let is_owed = |number: &SegmentNumber| core.deal(self.number, *number).is_member(core.me);
+        let is_owed = |number: &SegmentNumber| {
+            core.may_visit || core.deal(self.number, *number).is_member(core.me)
+        };
         let can_start = |number: &SegmentNumber| {
             header(number).is_some_and(|header| header.random_access) && is_owed(number)
         };

@@ -231,6 +231,9 @@ impl Stream {
             return false;
         };
         segment.exchange(from).has.insert(shard);
+        if owed && !segment.asks.contains_key(&shard) {
+            self.served_from.get_or_insert(number);
+        }
         if let Some(ask) = segment.asks.get(&shard).filter(|ask| ask.of == from) {
             self.answer.sample(core.now.since(ask.at));
             segment.asks.remove(&shard);

@@ -60,6 +60,8 @@ pub struct View {
     pub coder: Coder,
     /// The certificates of the publishers; a stream's number is its place.
     pub publishers: Vec<Publisher>,
+    /// The network as it was founded.
+    pub founding: Network,
     /// The randomness that rotates shards over slots; one for the network, since equal slots of all
     /// clusters carry the same shard.
     pub rotation_beacon: Hash,
@@ -88,6 +90,7 @@ impl View {
             parameters: genesis.parameters,
             coder: network.coder().clone(),
             publishers: genesis.publishers.clone(),
+            founding: network.clone(),
             rotation_beacon: Domain::Beacon.hash(&[&network.id().0, &genesis.seed.0]),
             timeline: Timeline::new(Epoch {
                 own: Arc::new(own.clone()),

@@ -57,6 +57,7 @@ pub fn id(number: usize) -> PeerId {
 
 pub fn genesis(peers: usize, parameters: Parameters) -> Genesis {
     Genesis {
+        admission: Default::default(),
         name: "test".into(),
         parameters,
         seed: Hash([5; 32]),

@@ -10,7 +10,7 @@ use hamlet_consensus::{
 };
 use hamlet_overlay::{
     agreement::{
-        Agreed, Start, Step,
+        Agreed, Papers, Start, Step,
         card::Card,
         entry::{Act, Entry},
         order::{Motion, Nonce, Saying},
@@ -19,6 +19,7 @@ use hamlet_overlay::{
     hash::Hash,
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
     io::{Cut, Event, Input, Output},
+    membership::admission::{Admission, Credential},
     peer::{Peer, Setup},
     time::{Duration, Time},
     view::{SegmentNumber, View},
@@ -36,7 +37,13 @@ pub struct Disk {
     links: Vec<Vec<u8>>,
     stores: BTreeMap<Tag, Store>,
     lost: Option<Nonce>,
+    /// The cluster where the peer has its place, if that is another one than at first, and those that it left.
+    home: Option<u64>,
+    left: BTreeMap<u64, u64>,
 }
+
+/// What wall clocks show when the town begins.
+const BORN_UNIX_MS: u64 = 1_700_000_000_000;
 
 enum Happening {
     Frame(PeerId, PeerId, Frame),
@@ -67,6 +74,16 @@ pub struct Town {
 impl Town {
     /// `clusters` clusters of `size` founders; the first founder publishes.
     pub fn new(clusters: u8, size: u8, change: impl FnOnce(&mut Parameters)) -> Town {
+        Town::found(clusters, size, Admission::Closed, change)
+    }
+
+    /// The same, and who is admitted may join.
+    pub fn found(
+        clusters: u8,
+        size: u8,
+        admission: Admission,
+        change: impl FnOnce(&mut Parameters),
+    ) -> Town {
         let numbers = 1..=clusters * size;
         let secrets: BTreeMap<PeerId, [u8; 32]> = numbers
             .map(|number| (Ed25519Signer::from_secret(&[number; 32]).id(), [number; 32]))
@@ -83,6 +100,7 @@ impl Town {
         change(&mut parameters);
         let stream = *secrets.keys().next().unwrap();
         let genesis = Genesis {
+            admission,
             name: "test".into(),
             parameters,
             seed: Hash([5; 32]),
@@ -144,8 +162,10 @@ impl Town {
 
     /// Starts a peer with what is on its disk.
     pub fn start(&mut self, id: PeerId) {
-        let view = match self.waits_at.get(&id) {
-            Some(&cluster) => View::outside(&self.network, cluster),
+        let disk = self.disks.entry(id).or_default();
+        let home = disk.home.or(self.waits_at.get(&id).copied());
+        let view = match home {
+            Some(cluster) => View::outside(&self.network, cluster),
             None => View::founding(&self.network, id),
         };
         let setup = Setup {
@@ -157,6 +177,11 @@ impl Town {
         };
         let mut peer = Peer::new(self.now, setup);
         let beacon = self.beacon(id);
+        let papers = Papers {
+            card: self.card(id),
+            credential: Credential::Key,
+        };
+        let open = self.network.genesis().admission != Admission::Closed;
         let disk = self.disks.entry(id).or_default();
         let start = Start {
             beacon,
@@ -164,8 +189,12 @@ impl Town {
             stored: Stored {
                 links: disk.links.clone(),
                 stores: disk.stores.values().cloned().collect(),
-                lost: disk.lost.is_some(),
+                // Who has moved has not founded the cluster where it is.
+                lost: disk.lost.is_some() || disk.home.is_some() && disk.stores.is_empty(),
             },
+            unix_ms: BORN_UNIX_MS,
+            papers: open.then_some(papers),
+            left: disk.left.clone(),
             nonce: disk.lost.unwrap_or_default(),
         };
         peer.agree(&start).unwrap();
@@ -202,12 +231,19 @@ impl Town {
         self.queue.insert((at, self.entered), happening);
     }
 
-    /// Connects two peers, if both are there and want it.
+    /// Connects two peers, if both are there and want it; one that is not wanted yet is a visitor.
     fn connect(&mut self, a: PeerId, b: PeerId) {
-        let both = self.wants.contains(&(a, b)) && self.wants.contains(&(b, a));
-        if a != b && both && self.peers.contains_key(&a) && self.peers.contains_key(&b) {
-            self.input(a, Input::Connected(b));
-            self.input(b, Input::Connected(a));
+        if a == b || !self.peers.contains_key(&a) || !self.peers.contains_key(&b) {
+            return;
+        }
+        match (self.wants.contains(&(a, b)), self.wants.contains(&(b, a))) {
+            (true, true) => {
+                self.input(a, Input::Connected(b));
+                self.input(b, Input::Connected(a));
+            }
+            (true, false) => self.input(b, Input::Connected(a)),
+            (false, true) => self.input(a, Input::Connected(b)),
+            (false, false) => {}
         }
     }
 
@@ -354,6 +390,13 @@ impl Town {
 impl Disk {
     fn carry_out(&mut self, step: Step) {
         match step {
+            Step::Settle { cluster, left } => {
+                *self = Disk {
+                    home: Some(cluster),
+                    left,
+                    ..Disk::default()
+                };
+            }
             Step::Link(link) => self.links.push(link),
             Step::Open(name, opening) => {
                 self.lost = None;

@@ -21,6 +21,7 @@ pub(super) fn found(
         addresses: Vec::new(),
     };
     let genesis = Genesis {
+        admission: Default::default(),
         name: "learning".to_owned(),
         parameters,
         seed: Hash(Randomness::new(seed, Purpose::Network).bytes(0)),

@@ -233,6 +233,7 @@ fn found(settings: &Settings, ids: &[PeerId], sources: &[usize]) -> Result<Netwo
         addresses: Vec::new(),
     };
     let genesis = Genesis {
+        admission: Default::default(),
         name: "simulated".to_owned(),
         parameters: Parameters {
             total_bits_per_s: settings.parameters.total_bits_per_s.max(all),

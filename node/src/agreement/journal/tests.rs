@@ -60,7 +60,7 @@ fn open(path: &Path) -> Result<Journal, JournalError> {
 
 /// The records of the only store.
 fn load(journal: &mut Journal) -> Result<Vec<Vec<u8>>, JournalError> {
-    let (stored, _) = journal.load()?;
+    let stored = journal.load()?.stored;
     assert!(!stored.lost);
     Ok(stored
         .stores
@@ -158,7 +158,7 @@ fn stores_of_epochs_come_and_go_with_what_led_to_them() {
     journal.sync().unwrap();
     drop(journal);
     let mut journal = open(&path).unwrap();
-    let (stored, _) = journal.load().unwrap();
+    let stored = journal.load().unwrap().stored;
     assert_eq!(stored.links, [b"end of 1"]);
     let stores: Vec<_> = stored
         .stores
@@ -176,7 +176,7 @@ fn stores_of_epochs_come_and_go_with_what_led_to_them() {
     journal.append(2, b"newest".to_vec()).unwrap();
     journal.sync().unwrap();
     drop(journal);
-    let (stored, _) = open(&path).unwrap().load().unwrap();
+    let stored = open(&path).unwrap().load().unwrap().stored;
     assert_eq!((stored.links.len(), stored.stores[0].records.len()), (2, 3));
 }
 
@@ -187,8 +187,8 @@ fn a_journal_that_is_gone_is_missed_until_an_epoch_is_begun() {
     let unused = folder.path().join("key.unused");
     fs::write(&unused, "").unwrap();
     let lost = || {
-        let (stored, nonce) = Journal::open(&path, &unused).unwrap().load().unwrap();
-        stored.lost.then_some(nonce)
+        let content = Journal::open(&path, &unused).unwrap().load().unwrap();
+        content.stored.lost.then_some(content.nonce)
     };
     assert_eq!(lost(), None);
     assert!(!unused.exists());
@@ -306,4 +306,35 @@ fn killed_at_any_moment_it_comes_back_with_what_it_said() {
         .map(|number| format!("{number} "))
         .collect();
     assert_eq!(String::from_utf8_lossy(&replica.application().0), words);
+}
+
+#[test]
+fn who_settles_elsewhere_forgets_what_was_and_knows_nothing_until_an_epoch_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let mut journal = open(&path).unwrap();
+    journal.link(b"end".to_vec()).unwrap();
+    journal.begin(1, b"opening".to_vec()).unwrap();
+    journal.append(1, b"vote".to_vec()).unwrap();
+    journal.sync().unwrap();
+    let home = Home {
+        cluster: 7,
+        left: [(0, 12)].into(),
+    };
+    journal.settle(home.clone()).unwrap();
+    journal.link(b"another end".to_vec()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let mut journal = open(&path).unwrap();
+    let content = journal.load().unwrap();
+    assert_eq!(content.home, Some(home.clone()));
+    assert_eq!(content.stored.links, [b"another end"]);
+    assert!(content.stored.stores.is_empty() && content.stored.lost);
+    assert_ne!(content.nonce, [0; 16]);
+    journal.begin(2, b"opening".to_vec()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let content = open(&path).unwrap().load().unwrap();
+    assert_eq!(content.home, Some(home));
+    assert!(!content.stored.lost);
 }

@@ -75,6 +75,7 @@ impl New {
             last.to_string_lossy().into_owned()
         });
         let genesis = Genesis {
+            admission: Default::default(),
             name,
             parameters: self.parameters(founders.len(), &publishers),
             seed: Hash(seed),
@@ -104,6 +105,7 @@ impl New {
             k: self.k.unwrap_or(usual.k),
             segment_ms: self.segment_ms,
             epoch_ms: self.epoch_ms,
+            lease_ms: usual.lease_ms,
             total_bits_per_s: total.unwrap_or(usual.total_bits_per_s.max(sum)),
         }
     }

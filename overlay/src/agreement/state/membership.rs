@@ -4,7 +4,7 @@ use super::{ClusterState, Shared, name_of, terms};
 use crate::{
     agreement::{
         card::Card,
-        entry::{Act, Answer, Void, Wish},
+        entry::{Act, Answer, Reason, Void, Wish},
         order::{MAX_HEADS, Motion, Nonce},
     },
     digest::Claim,
@@ -46,6 +46,11 @@ pub struct Context {
     pub first: First,
     /// Members that lost what they had stored before this epoch began, and the numbers that they chose after that.
     pub back: Vec<(PeerId, Nonce)>,
+    /// The walks that left the cluster with the epoch before: per neighbour that any go to, their hash.
+    pub walks: Vec<(u64, Hash)>,
+    /// When the epoch before ended, by its members' wall clocks, in milliseconds since 1970: at most what an honest one's
+    /// showed. 0 if that is not known yet.
+    pub unix_ms: u64,
 }
 
 impl Context {
@@ -68,7 +73,7 @@ impl Context {
 
 impl ClusterState {
     /// How many members must want something.
-    fn needed(&self) -> usize {
+    pub(super) fn needed(&self) -> usize {
         let model = self.ground.parameters.fault_model;
         model.kind().faults(self.shared.members.len()) + 1
     }
@@ -184,7 +189,11 @@ impl ClusterState {
             lost,
             ..
         } = &self.shared;
-        !(joining.is_empty() && leaving.is_empty() && lost.is_empty())
+        let members_change = !(joining.is_empty() && leaving.is_empty() && lost.is_empty());
+        members_change
+            || self.has_walks()
+            || self.has_no_time()
+            || self.shared.turns.len() >= self.needed()
     }
 
     /// Whether this member found already that the epoch lasted long enough.
@@ -193,8 +202,13 @@ impl ClusterState {
     }
 
     /// A4: a member finds that the epoch lasted long enough.
-    pub(super) fn turn(&mut self, by: PeerId, heads: &[Claim]) -> Result<Answer, Void> {
-        if !self.has_reason_to_end() {
+    pub(super) fn turn(
+        &mut self,
+        by: PeerId,
+        heads: &[Claim],
+        unix_ms: u64,
+    ) -> Result<Answer, Void> {
+        if !self.has_reason_to_end() && !self.is_overdue(unix_ms) {
             return Err(Void::NoReason);
         }
         if heads.len() > MAX_HEADS {
@@ -217,6 +231,7 @@ impl ClusterState {
         if !self.shared.turns.insert(by) {
             return Err(Void::Already);
         }
+        self.take_clock(by, unix_ms);
         for claim in heads {
             let header = &claim.signed.header;
             let head = self.shared.heads.entry(header.stream).or_default();
@@ -254,10 +269,13 @@ impl ClusterState {
             .iter()
             .map(|(&stream, head)| (stream, head.saturating_add(lead)));
         let back = lost.iter().map(|(&peer, &nonce)| (peer, nonce));
+        let beacon = self.next_beacon();
         let context = Context {
-            beacon: self.next_beacon(),
+            beacon,
             first: first.collect(),
             back: back.take(MAX_BACK).collect(),
+            walks: self.leaving_walks(beacon),
+            unix_ms: self.unix_ms(),
         };
         Charter {
             cluster: name_of(self.ground.network, *cluster),
@@ -277,6 +295,9 @@ impl ClusterState {
         let gone = self.shared.members.iter().filter(|peer| !stays(peer));
         let left: Vec<PeerId> = gone.copied().collect();
         let context = Context::of(epoch.charter());
+        let beacon = context.as_ref().map(|context| context.beacon);
+        self.let_walks_go(epoch.number(), beacon.unwrap_or_default());
+        self.give_leases(&members);
         let shared = &mut self.shared;
         for card in shared.joining.values() {
             if let Some(key) = card.key(self.ground.network) {
@@ -312,9 +333,43 @@ impl ClusterState {
             joined,
             left,
         };
-        self.enter(epoch.origin().height, act);
+        let height = epoch.origin().height;
+        self.enter(height, act);
         self.decide_late();
         self.begin_drawing();
+        self.end_leases(height);
+        self.let_walks_end(height);
+    }
+
+    /// W3: gives a peer a place from the next epoch on, or a member another lease. Whether that could be done.
+    pub(super) fn give_place(&mut self, card: Card) -> bool {
+        let Shared {
+            members,
+            joining,
+            leaving,
+            ..
+        } = &mut self.shared;
+        if members.binary_search(&card.peer).is_ok() && !leaving.contains(&card.peer) {
+            self.renew(card.peer);
+            return true;
+        }
+        let next = members.len() + joining.len() - leaving.len();
+        let room = next < usize::from(self.ground.parameters.n) && !leaving.contains(&card.peer);
+        if room {
+            joining.insert(card.peer, card);
+        }
+        room
+    }
+
+    /// A member leaves, if it is not the last.
+    pub(super) fn leave(&mut self, height: Height, peer: PeerId) -> Result<Answer, Void> {
+        if self.is_fixed() {
+            return Err(Void::Busy);
+        }
+        self.may_carry(&Motion::Remove(peer))?;
+        self.shared.leaving.insert(peer);
+        let why = Reason::Said;
+        Ok(self.enter(height, Act::Leaves { peer, why }))
     }
 
     /// The cards of members that are no founders.

@@ -7,11 +7,15 @@
 //! * **A4** `f + 1` members who find that the epoch lasted long enough end it. The next one governs the segments from the
 //!   newest on that any of them has heard of, which its source signed, and a lead ([`membership`]).
 //! * **A5** Of each neighbouring cluster the newest epoch is known that followed from the one before ([`neighbour`]).
+//! * **W1–W3** Walks start here, pass through and end here ([`walking`]).
+//! * **W4** A member has its place for the time of a lease ([`leases`]).
 //! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 
 mod beacon;
+mod leases;
 mod membership;
 mod neighbour;
+mod walking;
 
 pub use membership::Context;
 pub use neighbour::Neighbour;
@@ -21,10 +25,11 @@ use super::{
     order::{Nonce, Order, Said, Saying},
 };
 use crate::{
-    genesis::{Parameters, Publisher},
+    genesis::{Network, Parameters, Publisher},
     hash::{Domain, Hash},
     identity::{PeerId, Verifier},
-    view::{Cluster, First, View},
+    membership::admission::Admitted,
+    view::{Cluster, First},
     wire,
 };
 use beacon::Drawing;
@@ -34,12 +39,14 @@ use hamlet_consensus::{
     beacon::Key,
     epoch::{Charter, Height},
 };
+use leases::Leases;
 use membership::Moved;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
+use walking::Walks;
 
 /// The most entries of the log that the state remembers; older ones are forgotten by all members alike.
 pub const MAX_ENTRIES: usize = 256;
@@ -57,6 +64,9 @@ pub(super) struct Ground {
     pub verifier: Arc<dyn Verifier>,
     pub parameters: Parameters,
     pub publishers: Vec<Publisher>,
+    pub admitted: Arc<Admitted>,
+    /// How many clusters there are.
+    pub clusters: usize,
 }
 
 /// The part of it that travels in snapshots.
@@ -85,6 +95,8 @@ struct Shared {
     /// The newest segments that its members had heard of when they found so.
     heads: First,
     neighbours: Vec<Neighbour>,
+    walks: Walks,
+    leases: Leases,
     /// The number of the next entry.
     next: u64,
     /// The newest entries.
@@ -92,22 +104,28 @@ struct Shared {
 }
 
 impl ClusterState {
-    /// The state of the own cluster of `view` at the founding.
-    pub fn founding(view: &View, verifier: Arc<dyn Verifier>) -> ClusterState {
-        let epoch = view.newest();
+    /// The state of a cluster at the founding.
+    pub fn founding(
+        network: &Network,
+        cluster: &Cluster,
+        verifier: Arc<dyn Verifier>,
+    ) -> ClusterState {
+        let number = cluster.id as usize;
         let ground = Arc::new(Ground {
-            network: view.network,
+            network: network.id(),
             verifier,
-            parameters: view.parameters,
-            publishers: view.publishers.clone(),
+            parameters: *network.parameters(),
+            publishers: network.genesis().publishers.clone(),
+            admitted: network.admitted().clone(),
+            clusters: network.clusters().len(),
         });
-        let neighbours = epoch.neighbours.iter();
+        let neighbours = network.neighbours(number).into_iter();
         ClusterState {
             shared: Shared {
-                cluster: epoch.own.id,
+                cluster: cluster.id,
                 epoch: 0,
-                members: epoch.own.members().to_vec(),
-                beacon: epoch.own.beacon,
+                members: cluster.members().to_vec(),
+                beacon: cluster.beacon,
                 cards: BTreeMap::new(),
                 motions: Vec::new(),
                 joining: BTreeMap::new(),
@@ -120,6 +138,8 @@ impl ClusterState {
                 neighbours: neighbours
                     .map(|cluster| Neighbour::founding(&ground, cluster))
                     .collect(),
+                walks: Walks::new(network.places(number)),
+                leases: Leases::default(),
                 next: 0,
                 entries: VecDeque::new(),
             },
@@ -183,6 +203,8 @@ impl ClusterState {
         match order {
             Order::Said(said) => self.hear(height, *said),
             Order::Neighbour(progress) => self.follow(height, &progress),
+            Order::Ask(ask) => self.ask(height, *ask),
+            Order::Walks(batch) => self.take_walks(height, *batch),
         }
     }
 
@@ -216,7 +238,8 @@ impl ClusterState {
                 _ => Err(Void::TooLong),
             },
             Saying::Wants(motion) => self.move_for(height, by, motion),
-            Saying::Turn { heads } => self.turn(by, &heads),
+            Saying::Turn { heads, unix_ms } => self.turn(by, &heads, unix_ms),
+            Saying::Leave => self.leave(height, by),
             Saying::Key(shown) => self.register(by, &shown),
             Saying::Beacon(contribution) => self.contribute(by, &contribution),
             Saying::Lost { nonce } => {
@@ -265,7 +288,7 @@ impl Application for ClusterState {
 }
 
 /// The name of a cluster in the engine.
-pub(super) fn name_of(network: Hash, cluster: u64) -> Hash {
+pub(crate) fn name_of(network: Hash, cluster: u64) -> Hash {
     Domain::Cluster.hash(&[&network.0, &cluster.to_le_bytes()])
 }
 
@@ -287,6 +310,8 @@ pub(super) fn founding_charter(
         beacon: cluster.beacon,
         first: First::new(),
         back: Vec::new(),
+        walks: Vec::new(),
+        unix_ms: 0,
     };
     Charter {
         cluster: name_of(network, cluster.id),

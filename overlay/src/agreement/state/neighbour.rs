@@ -1,6 +1,6 @@
 //! A5: the clusters next to this one, as far as its members agree on them.
 
-use super::{ClusterState, Context, Ground, founding_charter};
+use super::{ClusterState, Context, Ground, founding_charter, walking::Owed};
 use crate::{
     agreement::{
         card::Card,
@@ -26,6 +26,8 @@ pub struct Neighbour {
     charter: Charter,
     origin: Origin,
     cards: BTreeMap<PeerId, Card>,
+    /// Walks that its charters named.
+    pub(super) owed: Owed,
 }
 
 impl Neighbour {
@@ -35,6 +37,7 @@ impl Neighbour {
             charter: founding_charter(ground.network, &ground.parameters, cluster),
             origin: Origin::default(),
             cards: BTreeMap::new(),
+            owed: Owed::default(),
         }
     }
 
@@ -56,6 +59,10 @@ impl Neighbour {
     /// The cards of its members that are no founders.
     pub fn cards(&self) -> impl Iterator<Item = &Card> {
         self.cards.values()
+    }
+
+    pub(super) fn owed(&self) -> &Owed {
+        &self.owed
     }
 
     /// The epoch that follows by this handover, whose signatures are not looked at.
@@ -80,6 +87,11 @@ impl ClusterState {
             .ok_or(Void::Already)?;
         if progress.handover.verify(&ended, verifier).is_none() {
             return Err(Void::Unproved);
+        }
+        let walks = Context::of(next.charter()).map(|context| context.walks);
+        let own = self.shared.cluster;
+        for (_, hash) in walks.into_iter().flatten().filter(|(to, _)| *to == own) {
+            neighbour.owed.note(next.number(), hash);
         }
         neighbour.charter = next.charter().clone();
         neighbour.origin = next.origin();

@@ -10,6 +10,8 @@ use crate::{
 use hamlet_consensus::beacon::SecretKey;
 use proptest::prelude::*;
 
+mod walks;
+
 const FOUNDERS: u8 = 4;
 
 fn authority() -> SimulatedAuthority {
@@ -17,7 +19,13 @@ fn authority() -> SimulatedAuthority {
 }
 
 fn state() -> ClusterState {
-    let genesis = Genesis {
+    state_of(1, |_| {})
+}
+
+/// The state of the first of so many clusters.
+fn state_of(clusters: u8, change: impl FnOnce(&mut Genesis)) -> ClusterState {
+    let mut genesis = Genesis {
+        admission: Default::default(),
         name: "test".into(),
         parameters: Parameters {
             g_min: FOUNDERS,
@@ -27,7 +35,7 @@ fn state() -> ClusterState {
             ..Parameters::for_peers(16)
         },
         seed: Hash([5; 32]),
-        founders: (1..=FOUNDERS)
+        founders: (1..=FOUNDERS * clusters)
             .map(|number| Founder {
                 id: PeerId([number; 32]),
                 addresses: Vec::new(),
@@ -35,9 +43,9 @@ fn state() -> ClusterState {
             .collect(),
         publishers: Vec::new(),
     };
+    change(&mut genesis);
     let network = genesis.found().unwrap();
-    let view = View::founding(&network, PeerId([1; 32])).unwrap();
-    ClusterState::founding(&view, Arc::new(authority()))
+    ClusterState::founding(&network, &network.clusters()[0], Arc::new(authority()))
 }
 
 fn said(state: &ClusterState, by: u8, saying: Saying) -> Vec<u8> {
@@ -96,7 +104,10 @@ fn motions_are_bounded_and_say_why_they_are_void() {
     let stranger = Motion::Remove(PeerId([77; 32]));
     assert_eq!(void(Saying::Wants(stranger)), Some(Void::Already));
     assert_eq!(
-        void(Saying::Turn { heads: Vec::new() }),
+        void(Saying::Turn {
+            heads: Vec::new(),
+            unix_ms: 0,
+        }),
         Some(Void::NoReason)
     );
     let mut forged = card(&self::state(), 20);
@@ -141,7 +152,14 @@ fn members_stay_as_they_are_once_what_deals_their_slots_is_fixed() {
     let late = card(&state, 30);
     want(&mut state, &Motion::Add(Box::new(late.clone())));
     for by in 1..=2 {
-        let command = said(&state, by, Saying::Turn { heads: Vec::new() });
+        let command = said(
+            &state,
+            by,
+            Saying::Turn {
+                heads: Vec::new(),
+                unix_ms: 0,
+            },
+        );
         assert_eq!(answer(&mut state, &command), Answer::Noted);
     }
     // Enough have said that the epoch is to end, and its slots cannot be dealt yet.

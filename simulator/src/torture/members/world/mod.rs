@@ -110,6 +110,7 @@ impl World {
         let founders = usize::from(plan.clusters) * usize::from(plan.size);
         let authority = SimulatedAuthority::new([plan.seed as u8; 32]);
         let genesis = Genesis {
+            admission: Default::default(),
             name: "torture".into(),
             parameters: Parameters {
                 g_min: plan.size,
@@ -218,6 +219,9 @@ impl World {
             beacon,
             settings: Settings::default(),
             stored,
+            left: BTreeMap::new(),
+            unix_ms: 0,
+            papers: None,
             nonce,
         };
         if let Err(error) = state.agree(&start) {

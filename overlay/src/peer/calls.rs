@@ -1,0 +1,191 @@
+//! W6: a cluster to which a walk led calls the peer, which believes nobody: it follows the cluster's epochs from the founding
+//! on, and goes there when one of them names it.
+
+use super::{
+    Peer,
+    departing::{self, Departing},
+};
+use crate::{
+    agreement::{Agreement, Outcome, Start, Step},
+    identity::PeerId,
+    io::{Output, Refusal},
+    time::{Duration, Time},
+};
+use hamlet_consensus::{
+    check::Verdict,
+    succession::{Stored, Tag, Transfer},
+};
+use std::collections::BTreeMap;
+
+/// The most calls that are followed at once; a newer one replaces the oldest.
+const MAX_CALLS: usize = 4;
+/// How long a call is followed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Clusters that say that this peer has a place in them, by their numbers.
+pub(super) type Calls = BTreeMap<u64, Call>;
+
+/// What a peer knows of a cluster that calls it.
+pub(super) struct Call {
+    agreement: Agreement,
+    /// The name of the cluster's founding epoch, under which signatures are checked.
+    name: Tag,
+    /// What is to be stored if it goes there.
+    links: Vec<Vec<u8>>,
+    since: Time,
+}
+
+impl Peer {
+    /// A message across epochs came, of the own cluster or of one that calls.
+    pub(super) fn on_transfer(&mut self, from: PeerId, body: &[u8]) -> Result<(), Refusal> {
+        let now = self.core.now;
+        let transfer = Transfer::decode(body).map_err(|_| Refusal::Malformed)?;
+        let Some(home) = &mut self.agreement else {
+            return Ok(());
+        };
+        let tag = transfer.epoch();
+        let caller = (self.calls.iter()).find(|(_, call)| call.agreement.concerns(tag, from));
+        let caller = caller.map(|(cluster, _)| *cluster);
+        if let Some(departing) = &mut self.departing
+            && !home.knows(tag)
+            && departing.agreement.concerns(tag, from)
+        {
+            departing.agreement.transfer(now, from, transfer);
+            return Ok(());
+        }
+        let caller = match home.concerns(tag, from) {
+            true => None,
+            false => caller.or_else(|| self.begin_call(&transfer)),
+        };
+        match caller.and_then(|cluster| self.calls.get_mut(&cluster)) {
+            Some(call) => call.agreement.transfer(now, from, transfer),
+            None => {
+                if let Some(home) = &mut self.agreement {
+                    home.transfer(now, from, transfer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows another cluster from now on, if that says in this that the peer is a member. It may say anything.
+    fn begin_call(&mut self, transfer: &Transfer) -> Option<u64> {
+        let Transfer::Handovers(handovers) = transfer else {
+            return None;
+        };
+        let me = self.core.me;
+        let mut successors = handovers.iter().flat_map(|one| &one.successors);
+        let charter = successors.find(|charter| charter.members.contains(&me))?;
+        let founding = &self.core.view.founding;
+        let cluster = founding.cluster_named(charter.cluster)?.clone();
+        let home = self.agreement.as_ref()?.cluster();
+        let start = self.start.as_ref()?;
+        if cluster.id == home || start.left.get(&cluster.id) >= Some(&charter.number) {
+            return None;
+        }
+        if self.calls.contains_key(&cluster.id) {
+            return Some(cluster.id);
+        }
+        let start = Start {
+            stored: Stored {
+                lost: true,
+                ..Stored::default()
+            },
+            ..start.clone()
+        };
+        let (signer, verifier) = (self.core.signer.clone(), self.core.verifier.clone());
+        let now = self.core.now;
+        let agreement = Agreement::start(founding, &cluster, signer, verifier, &start, now).ok()?;
+        if self.calls.len() == MAX_CALLS {
+            let oldest = self.calls.iter().min_by_key(|(_, call)| call.since);
+            let oldest = oldest.map(|(cluster, _)| *cluster);
+            oldest.and_then(|oldest| self.calls.remove(&oldest));
+        }
+        let call = Call {
+            name: agreement.newest(),
+            agreement,
+            links: Vec::new(),
+            since: self.core.now,
+        };
+        self.calls.insert(cluster.id, call);
+        Some(cluster.id)
+    }
+
+    /// Signatures were checked. Whether that was for a call.
+    pub(super) fn on_call_checked(&mut self, name: Option<Tag>, verdict: &Verdict) -> bool {
+        let mut calls = self.calls.values_mut();
+        let Some(call) = calls.find(|call| Some(call.name) == name) else {
+            return false;
+        };
+        call.agreement.checked(self.core.now, None, verdict.clone());
+        true
+    }
+
+    /// When something is to be done about calls.
+    pub(super) fn calls_at(&self) -> Time {
+        let due = |call: &Call| call.agreement.follows_at().min(call.since + PATIENCE);
+        self.calls.values().map(due).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Follows those who call, and goes where a place is.
+    pub(super) fn follow_calls(&mut self) {
+        let now = self.core.now;
+        self.calls.retain(|_, call| now < call.since + PATIENCE);
+        let clusters: Vec<u64> = self.calls.keys().copied().collect();
+        for cluster in clusters {
+            let Some(call) = self.calls.get_mut(&cluster) else {
+                continue;
+            };
+            call.agreement.follow(now);
+            while let Some(outcome) = call.agreement.poll() {
+                match outcome {
+                    Outcome::Step(Step::Link(link)) => call.links.push(link),
+                    Outcome::Step(Step::Check(_, check)) => {
+                        self.core.agreement(Step::Check(Some(call.name), check));
+                    }
+                    Outcome::Step(step @ Step::Send { .. }) => self.core.agreement(step),
+                    // It takes part in nothing yet.
+                    Outcome::Step(_) | Outcome::Event(_) => {}
+                }
+            }
+            let left = self
+                .start
+                .as_ref()
+                .and_then(|start| start.left.get(&cluster));
+            let names_me = call.agreement.names_me_after(left.copied());
+            if names_me && let Some(call) = self.calls.remove(&cluster) {
+                self.go_to(cluster, call);
+            }
+        }
+    }
+
+    /// Has its place in another cluster from now on, and leaves the one where it was.
+    fn go_to(&mut self, cluster: u64, call: Call) {
+        let Some(start) = &mut self.start else { return };
+        let now = self.core.now;
+        if let Some(home) = self.agreement.take().filter(Agreement::is_member) {
+            let last = home.epoch() + departing::MORE_EPOCHS;
+            start.left.insert(home.cluster(), last);
+            self.departing = Some(Departing::new(home, now));
+        }
+        let left = start.left.clone();
+        self.settle_in(cluster, left, call.links);
+        let mut agreement = call.agreement;
+        agreement.take_part(now);
+        self.agreement = Some(agreement);
+    }
+
+    /// Has the driver begin a journal for another cluster.
+    pub(super) fn settle_in(
+        &mut self,
+        cluster: u64,
+        left: BTreeMap<u64, u64>,
+        links: Vec<Vec<u8>>,
+    ) {
+        let settle = Step::Settle { cluster, left };
+        self.core.output(Output::Agreement(settle));
+        for link in links {
+            self.core.output(Output::Agreement(Step::Link(link)));
+        }
+    }
+}
