@@ -3,7 +3,7 @@
 use super::{inbox::Inbox, plane::Plane};
 use crate::{
     protocol::Slot,
-    robust::{Rule, Scratch, judge},
+    robust::{Asked, Rule, Scratch, judge},
     vector,
 };
 
@@ -13,7 +13,7 @@ pub(super) enum Gather<'a> {
     /// Own and received models by a robust rule, with every model received.
     Together(Together<'a>),
     /// The newest one alone, if those received before it do not object.
-    Jury,
+    Jury(Asked),
     /// The best few by the loss on own rows, once the inbox is full.
     Best(usize),
 }
@@ -40,8 +40,8 @@ pub(super) fn gather(
     let Some((inbox, slot)) = plane.inbox_and_slot(peer) else {
         return true;
     };
-    if let Gather::Jury = how {
-        let accepted = one_by_one(inbox, slot, peer, (weights, age), scratch);
+    if let Gather::Jury(asked) = how {
+        let accepted = one_by_one(asked, inbox, slot, peer, (weights, age), scratch);
         // Who is refused sits on the next jury all the same: by that the next of its kind is known.
         inbox.push(peer, weights, age);
         return accepted;
@@ -56,7 +56,7 @@ pub(super) fn gather(
             keep_best(best, inbox, slot, peer, loss);
             inbox.clear(peer);
         }
-        Gather::Together(_) | Gather::Best(_) | Gather::Jury => {}
+        Gather::Together(_) | Gather::Best(_) | Gather::Jury(_) => {}
     }
     true
 }
@@ -65,6 +65,7 @@ pub(super) fn gather(
 /// the older of both, as far as the jury lets the newest claim its age. A jury of fewer than half its seats does
 /// not judge, and lets nothing in.
 fn one_by_one(
+    asked: Asked,
     inbox: &Inbox,
     slot: Slot<'_>,
     peer: usize,
@@ -74,7 +75,7 @@ fn one_by_one(
     if 2 * inbox.len(peer) < inbox.seats() {
         return true;
     }
-    let Ok(age) = judge(newest, slot.newest, inbox.held(peer), scratch) else {
+    let Ok(age) = judge(newest, slot.newest, inbox.held(peer), asked, scratch) else {
         return false;
     };
     vector::mix(slot.newest, newest.0, 0.5);

@@ -30,6 +30,7 @@ use crate::{
     model::{Learner, Model},
     protocol::Limits,
     random,
+    robust::Record,
     sampler::Sampler,
 };
 use churn::Sessions;
@@ -82,6 +83,9 @@ pub struct Arena {
     /// One plane, or a local and a global one.
     planes: Vec<Plane>,
     sampler: Sampler,
+    /// What came over each direction of each link into the local slot, as [`Graph::arcs`] counts them; empty
+    /// unless a jury wants it.
+    records: Vec<Record>,
     sessions: Option<Sessions>,
     accounts: Vec<u32>,
     byzantine: Vec<bool>,
@@ -118,7 +122,9 @@ impl Arena {
             .map(|peer| world.partition.rows(peer).len())
             .max()
             .unwrap_or(0);
+        let arcs = world.links.map_or(0, |(graph, _)| 2 * graph.links());
         Ok(Arena {
+            records: vec![Record::default(); if settings.keeps_records() { arcs } else { 0 }],
             limits: settings.limits(world.data),
             rows_most: rows_most as u32,
             mirror: mirror(world.data.train.labels()),

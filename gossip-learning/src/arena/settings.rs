@@ -9,7 +9,7 @@ use crate::{
     attack::Attack,
     model::{Learner, Loss, Model, Step},
     protocol::{Limits, Rule, Tokens},
-    robust,
+    robust::{self, Asked},
     sampler::Sampling,
     vector,
 };
@@ -125,11 +125,20 @@ impl Settings {
                     byzantine: *byzantine,
                     models: defence.models,
                 }),
-                Way::Jury => Gather::Jury,
+                Way::Jury => Gather::Jury(Asked {
+                    repeated: !self.sampling.needs_links(),
+                    undoing: self.learner.classifies(),
+                }),
             }),
             (None, Sampling::Pens { best, .. }) if kind == Kind::Local => Some(Gather::Best(best)),
             (None, _) => None,
         }
+    }
+
+    /// Whether peers keep a record of each link, to tell senders apart by what they send into the local slot.
+    pub(super) fn keeps_records(&self) -> bool {
+        let has_jury = (self.defence.as_ref()).is_some_and(|defence| defence.way == Way::Jury);
+        has_jury && self.sampling.is_gated()
     }
 
     /// The memory that the models of so many peers take, in bytes.

@@ -262,3 +262,61 @@ fn contradictory_settings_are_refused_with_a_remedy() {
         assert!(Arena::new(wrong, world).is_err());
     }
 }
+
+#[test]
+fn a_jury_keeps_foreign_communities_out_that_neighbours_pass_on() {
+    let mut rng = random::stream(13, 1);
+    let community: Vec<u32> = (0..400).map(|row| row % 2).collect();
+    let mut made = || {
+        let mut rows = Rows::dense(2);
+        for community in &community {
+            let level = 4.0 + *community as f32;
+            let noise = [0; 2].map(|_| random::normal(&mut rng) as f32);
+            rows.push(Row::Dense(&[noise[0], 1.0]), level + 0.1 * noise[1]);
+        }
+        rows
+    };
+    let data = Dataset {
+        task: Task::Regression,
+        features: Vec::new(),
+        classes: Vec::new(),
+        communities: vec!["low".to_owned(), "high".to_owned()],
+        train: made(),
+        train_community: community.clone(),
+        test: made(),
+        test_community: community.clone(),
+    };
+    let partition = Partition::new((0u32..).zip(&community).map(|(row, own)| (vec![row], *own)));
+    let graph = "geometric:degree=10,between=0.03".parse::<crate::graph::Spec>();
+    let graph = graph.unwrap().generate(&community, 1).unwrap();
+    let support = TriangleSupport::of(&graph);
+    let world = World {
+        data: &data,
+        partition: &partition,
+        links: Some((&graph, &support)),
+    };
+    let step = Step::Capped {
+        most: 0.02,
+        least: 0.0,
+    };
+    let error = |defence: Option<Way>| {
+        let mut learner = Learner::linear(Loss::Squared, 0.0, step, 2, Task::Regression);
+        if let Learner::Linear(linear) = &mut learner {
+            linear.level = 4.5;
+        }
+        let settings = Settings {
+            learner,
+            sampling: Sampling::Triangles { least: 1, reach: 0 },
+            byzantine: 0.2,
+            attack: Some(Attack::WrongCommunity),
+            defence: defence.map(|way| Defence { models: 32, way }),
+            ..settings()
+        };
+        let mut arena = Arena::new(settings, world).unwrap();
+        (0..300).for_each(|_| arena.step(world));
+        let measures = evaluate(&arena, world, &sample(&arena, world, 200, 1));
+        measures.local.own_mean
+    };
+    let (undefended, jury) = (error(None), error(Some(Way::Jury)));
+    assert!(jury < undefended / 2.0, "{jury} against {undefended}");
+}

@@ -3,10 +3,11 @@
 use super::{Arena, Kind, World, gather::gather};
 use crate::{
     attack::{self, Attack, Scene},
+    graph::Graph,
     model::{Model, part},
     protocol::{Arriving, receive},
     random,
-    robust::Scratch,
+    robust::{Record, Scratch},
 };
 use rand_chacha::ChaCha8Rng;
 
@@ -267,6 +268,13 @@ impl Arena {
             }
             self.sampler.note(to, from, &world, || own_loss(weights));
         }
+        let links = world.links.filter(|_| kind == Kind::Local);
+        let stands_out = links.is_some_and(|(graph, _)| {
+            let own = self.planes[slot].newest(peer);
+            let records = &mut self.records;
+            let came = (weights, own);
+            stands_out(records, graph, (from, to), came, &mut desk.scratch)
+        });
         let plane = &mut self.planes[slot];
         let useful = age >= plane.ages(peer)[index];
         let flips = attack == Some(Attack::LabelFlip);
@@ -292,6 +300,11 @@ impl Arena {
             let slot = plane.slot(peer);
             slot.newest[part(learner.parameters(), index, parts)].copy_from_slice(weights);
             slot.ages[index] = age;
+        } else if stands_out {
+            // Refused for good rather than now and then, so this one learns alone meanwhile.
+            let slot = plane.slot(peer);
+            learn(slot.newest, slot.ages);
+            self.traffic.refused += 1;
         } else if let Some(how) = self.settings.gather(kind) {
             let room = (&mut desk.spare[..], &mut desk.scratch);
             if gather(how, plane, peer, (weights, age), room, own_loss) {
@@ -315,6 +328,25 @@ impl Arena {
         let answers = self.settings.tokens.reactive(account, useful, rng);
         desk.owing.extend((0..answers).map(|_| to));
     }
+}
+
+/// Takes a model into the record of the link that it came over, where records are kept. Whether the link stands
+/// out among the receiver's.
+fn stands_out(
+    records: &mut [Record],
+    graph: &Graph,
+    (from, to): (u32, u32),
+    (weights, own): (&[f32], &[f32]),
+    scratch: &mut Scratch,
+) -> bool {
+    let Some(links) = records.get_mut(graph.arcs(to)) else {
+        return false;
+    };
+    let Ok(place) = graph.neighbours(to).binary_search(&from) else {
+        return false;
+    };
+    links[place].note(weights, own);
+    links[place].stands_out(links, scratch)
 }
 
 /// Some peer of another community than `peer`'s, always the same.

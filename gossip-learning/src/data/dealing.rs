@@ -37,7 +37,8 @@ impl Dealing {
     /// community that most of its rows have.
     ///
     /// # Errors
-    /// When there are more peers than rows, or fewer peers than communities where each peer has one.
+    /// When there are more peers than rows, or fewer peers than communities where each peer has one. Rows know no
+    /// file: whoever read it adds its name and last line.
     pub fn deal(
         self,
         data: &Dataset,
@@ -49,7 +50,7 @@ impl Dealing {
         let wrong = |problem: String| DataError::new("peers", problem);
         if peers == 0 || peers > rows {
             return Err(wrong(format!(
-                "{peers} peers cannot share {rows} training rows with one at least for each: ask for 1 to {rows} peers"
+                "{peers} peers cannot share the {rows} rows to learn from with one at least for each: ask for 1 to {rows} peers, or bring more rows"
             )));
         }
         let rng = &mut stream(seed, 0x6465_616c);

@@ -64,6 +64,11 @@ impl Table {
         self.lines.len()
     }
 
+    /// The line of the file at which the last row begins.
+    pub fn last_line(&self) -> Option<u64> {
+        self.lines.last().copied()
+    }
+
     /// The names of the columns, in the file's order.
     pub fn column_names(&self) -> impl Iterator<Item = &String> {
         self.columns.iter().map(|column| &column.name)

@@ -76,6 +76,15 @@ impl Learner {
             Task::Binary | Task::Regression => Learner::Linear(linear),
         }
     }
+
+    /// Whether it tells classes apart.
+    pub fn classifies(&self) -> bool {
+        match self {
+            Learner::Linear(linear) => linear.loss != Loss::Squared,
+            Learner::OneVsRest(_) => true,
+            Learner::KMeans(_) => false,
+        }
+    }
 }
 
 macro_rules! each {

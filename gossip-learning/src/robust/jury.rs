@@ -20,8 +20,10 @@
 //! - **J5** it is less than half as old as the jury's median: what is sent again without having learned since.
 //!
 //! The rule knows no rows and no share of liars. J5 takes the sender's word for the age. The combination and the
-//! numbers in J3, J4 and J5 are our own. J4 is one-sided, which suits classes, whose models grow along the centre;
-//! a regression would be pushed up by it.
+//! numbers in J3, J4 and J5 are our own. Two of them suit not every task ([`Asked`]): J4 is one-sided, as suits classes, whose
+//! models grow along the centre; a regression would be pushed up by it. J3 wants senders from all over the network: over the
+//! few links of a graph the same senders come again and again, and friends of friends have learned the same. There
+//! [`Record`](super::Record) asks what only repetition can answer.
 
 use super::Scratch;
 use crate::vector::{dot, norm};
@@ -35,6 +37,15 @@ const DEVIATIONS: f32 = 3.0;
 const COMPANIONS: usize = 2;
 /// How many deviations below the jury's median along the centre are too far back (J4).
 const BACK: f32 = 3.0;
+
+/// Which of the objections that do not suit every task are raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// J3, where models come from anywhere in the network.
+    pub repeated: bool,
+    /// J4, where models tell classes apart.
+    pub undoing: bool,
+}
 
 /// What speaks against a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +72,7 @@ pub fn judge<'a>(
     (arriving, age): (&[f32], u32),
     own: &[f32],
     jury: impl Iterator<Item = (&'a [f32], u32)> + Clone,
+    asked: Asked,
     scratch: &mut Scratch,
 ) -> Result<u32, Objection> {
     let Scratch {
@@ -102,7 +114,7 @@ pub fn judge<'a>(
     along.extend(jury.clone().map(|model| dot(model, centre)));
     let usual = median(along);
     (along.iter_mut()).for_each(|along| *along = (*along - usual).abs());
-    if usual - dot(arriving, centre) > BACK * median(along) {
+    if asked.undoing && usual - dot(arriving, centre) > BACK * median(along) {
         return Err(Objection::Undoing);
     }
     away.clear();
@@ -118,14 +130,14 @@ pub fn judge<'a>(
         }
         along > likeness * squared.sqrt() * length
     };
-    if jury.filter(is_companion).count() >= COMPANIONS {
+    if asked.repeated && jury.filter(is_companion).count() >= COMPANIONS {
         return Err(Objection::Repeated);
     }
     Ok(age.min(usual_age.saturating_add(count as u32)))
 }
 
 /// The median, the upper one of two; zero of nothing.
-fn median(values: &mut [f32]) -> f32 {
+pub(super) fn median(values: &mut [f32]) -> f32 {
     let middle = values.len() / 2;
     if values.is_empty() {
         return 0.0;
@@ -153,13 +165,18 @@ mod tests {
 
     const AGE: u32 = 100;
 
+    const ALL: Asked = Asked {
+        repeated: true,
+        undoing: true,
+    };
+
     fn verdict(arriving: &[f32], jury: &[Vec<f32>]) -> Result<(), Objection> {
         verdict_at(AGE, arriving, jury).map(|_| ())
     }
 
     fn verdict_at(age: u32, arriving: &[f32], jury: &[Vec<f32>]) -> Result<u32, Objection> {
         let (own, jury) = (&jury[0], jury[1..].iter().map(|model| (&model[..], AGE)));
-        judge((arriving, age), own, jury, &mut Scratch::default())
+        judge((arriving, age), own, jury, ALL, &mut Scratch::default())
     }
 
     #[test]
@@ -226,7 +243,13 @@ mod tests {
         assert_eq!(verdict(&model, &vec![model.clone(); 9]), Ok(()));
         assert_eq!(verdict(&model, &honest(1)), Ok(()));
         assert_eq!(
-            judge((&[], 7), &[], std::iter::empty(), &mut Scratch::default()),
+            judge(
+                (&[], 7),
+                &[],
+                std::iter::empty(),
+                ALL,
+                &mut Scratch::default()
+            ),
             Ok(7)
         );
     }
@@ -238,7 +261,7 @@ mod tests {
             ages in prop::array::uniform9(any::<u32>()),
         ) {
             let jury = models[2..].iter().map(|model| &model[..]).zip(ages);
-            let _ = judge((&models[0], ages[8]), &models[1], jury, &mut Scratch::default());
+            let _ = judge((&models[0], ages[8]), &models[1], jury, ALL, &mut Scratch::default());
         }
     }
 }

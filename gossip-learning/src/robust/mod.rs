@@ -3,7 +3,7 @@
 //! A [`Rule`] makes one model of the own one and several received ones, of which at most `f` are
 //! assumed to be wrong in any way. The classic rules want more than 2f models (Bulyan 4f + 3); where
 //! fewer have come, `f` is taken as what their number allows. [`clip`] is the rule for two peers; [`judge`]
-//! says of one model whether it may be merged at all.
+//! says of one model whether it may be merged at all, [`Record`] of one link whether anything may that comes over it.
 //!
 //! Models are to be admitted before they are merged
 //! ([`Limits::admit`](crate::protocol::Limits::admit)): what is not finite makes every distance
@@ -14,11 +14,13 @@ mod centre;
 mod coordinate;
 mod distance;
 mod jury;
+mod record;
 mod rule;
 mod sieve;
 
 pub use centre::clip;
-pub use jury::{Objection, judge};
+pub use jury::{Asked, Objection, judge};
+pub use record::Record;
 pub use rule::{Radius, Rule};
 
 /// Memory that a rule works in; kept between calls, so that no call allocates once it has grown.
