@@ -5,7 +5,7 @@ use crate::open;
 use hamlet_gossip_learning::{
     Dataset, Partition,
     arena::World,
-    data::{self, Dealing, Encoder, Recipe, Synthetic},
+    data::{self, DataError, Dealing, Encoder, Recipe, Synthetic},
     graph::{Graph, Spec, TriangleSupport, format},
 };
 use std::{error::Error, path::Path};
@@ -28,13 +28,22 @@ impl Stage {
     /// What is wrong with them, and where.
     pub fn set(options: &Options, seed: u64) -> Result<Stage, Box<dyn Error>> {
         let scaling = Scaling::of(options)?;
-        let (mut data, mut encoder) = load(options, scaling, seed)?;
+        let Loaded {
+            mut data,
+            mut encoder,
+            last_line,
+        } = load(options, scaling, seed)?;
         let fewer = options.peers.is_some_and(|peers| peers < data.train.len());
         let deal = options
             .deal
             .as_deref()
             .unwrap_or(if fewer { "even" } else { "one" });
-        let partition = deal.parse::<Dealing>()?.deal(&data, options.peers, seed)?;
+        let partition = deal.parse::<Dealing>()?.deal(&data, options.peers, seed);
+        let partition = partition.map_err(|problem| DataError {
+            source: options.data.clone().unwrap_or_default(),
+            line: last_line,
+            ..problem
+        })?;
         if scaling == Scaling::Gossip {
             data::scale_by_gossip(&mut data, encoder.as_mut(), &partition, seed)?;
         }
@@ -70,18 +79,33 @@ impl Stage {
     }
 }
 
-fn load(
-    options: &Options,
-    scaling: Scaling,
-    seed: u64,
-) -> Result<(Dataset, Option<Encoder>), Box<dyn Error>> {
+/// A data set as it was read.
+struct Loaded {
+    data: Dataset,
+    /// How questions become rows, where the data is a table.
+    encoder: Option<Encoder>,
+    /// Where the table's last row begins.
+    last_line: Option<u64>,
+}
+
+impl From<Dataset> for Loaded {
+    fn from(data: Dataset) -> Loaded {
+        Loaded {
+            data,
+            encoder: None,
+            last_line: None,
+        }
+    }
+}
+
+fn load(options: &Options, scaling: Scaling, seed: u64) -> Result<Loaded, Box<dyn Error>> {
     let source = options.data.as_deref().ok_or(
         "--data is missing: name a CSV or LIBSVM file, or synthetic:rows=10000,features=16",
     )?;
     let test_share = options.test_share.unwrap_or(0.1);
     if source.starts_with("synthetic") {
         let data = source.parse::<Synthetic>()?.generate(test_share, seed)?;
-        return Ok((data, None));
+        return Ok(data.into());
     }
     let scaled = scaling == Scaling::Description;
     let file = open::read(Path::new(source))?;
@@ -90,10 +114,7 @@ fn load(
         .iter()
         .any(|ending| bare.ends_with(ending))
     {
-        return Ok((
-            data::libsvm::read(source, file, scaled, test_share, seed)?,
-            None,
-        ));
+        return Ok(data::libsvm::read(source, file, scaled, test_share, seed)?.into());
     }
     let names = |columns: &Option<String>| -> Vec<String> {
         let columns = columns.iter().flat_map(|columns| columns.split(','));
@@ -121,14 +142,17 @@ fn load(
         test_share,
         seed,
     };
-    let (data, encoder) = table.prepare(&recipe)?;
+    let (mut data, mut encoder) = table.prepare(&recipe)?;
     if options.intercept.is_none() && data.task != hamlet_gossip_learning::Task::Regression {
         // Classes lie on both sides of the mean of scaled rows; numbers need a level.
         recipe.intercept = false;
-        let (data, encoder) = table.prepare(&recipe)?;
-        return Ok((data, Some(encoder)));
+        (data, encoder) = table.prepare(&recipe)?;
     }
-    Ok((data, Some(encoder)))
+    Ok(Loaded {
+        data,
+        encoder: Some(encoder),
+        last_line: table.last_line(),
+    })
 }
 
 fn graph(text: &str, partition: &Partition, seed: u64) -> Result<Graph, Box<dyn Error>> {
