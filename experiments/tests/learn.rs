@@ -98,7 +98,9 @@ fn a_killed_sweep_keeps_what_it_finished() {
                 .is_some_and(|ending| ending == "toml")
         })
     };
-    while finished().count() < 2 {
+    // Runs end in any order; the first is the one that is looked at below.
+    let first = state.join("0-1.toml");
+    while !first.exists() || finished().count() < 2 {
         assert!(child.try_wait().unwrap().is_none(), "it ended early");
         thread::sleep(Duration::from_millis(5));
     }
@@ -107,7 +109,6 @@ fn a_killed_sweep_keeps_what_it_finished() {
     assert!(!folder.join("out.json").exists());
 
     // What was finished is taken from where it was kept: it shows when that was changed.
-    let first = state.join("0-1.toml");
     let text = fs::read_to_string(&first).unwrap();
     fs::write(&first, text.replace("error_mean = 0.", "error_mean = 7.")).unwrap();
     let run = |json: &str, more: &str| {
