@@ -109,12 +109,19 @@ impl Core {
             .extend(change.connect.into_iter().map(Output::Connect));
         self.outputs
             .extend(change.release.into_iter().map(Output::Release));
-        let n = self.view.parameters.n;
         let old = std::mem::take(&mut self.deals);
         let deal = |epoch| {
             let same = old.iter().find(|deal| Arc::ptr_eq(&deal.epoch, epoch));
             let same = same.filter(|_| !self.guests_changed);
-            let new = || Arc::new(Deal::new(epoch, self.me, n, &self.links, &self.guests));
+            let new = || {
+                Arc::new(Deal::new(
+                    epoch,
+                    self.me,
+                    &self.view,
+                    &self.links,
+                    &self.guests,
+                ))
+            };
             same.cloned().unwrap_or_else(new)
         };
         self.deals = self.view.epochs().map(deal).collect();
@@ -131,14 +138,12 @@ impl Core {
     }
 
     /// The deal of the epoch that governs a segment.
-    pub fn deal(&self, stream: StreamNumber, segment: SegmentNumber) -> Arc<Deal> {
+    pub fn deal(&self, stream: StreamNumber, segment: SegmentNumber) -> &Arc<Deal> {
         let epoch = self.view.governing(stream, segment);
-        let newest = &self.deals[self.deals.len() - 1];
         self.deals
             .iter()
             .find(|deal| Arc::ptr_eq(&deal.epoch, epoch))
-            .unwrap_or(newest)
-            .clone()
+            .unwrap_or(self.newest())
     }
 
     /// The deal of the newest epoch.
@@ -162,9 +167,8 @@ impl Core {
     ) {
         let to: Vec<PeerId> = to
             .iter()
-            .map(|&link| self.links.get(link))
-            .filter(|link| link.connected)
-            .map(|link| link.peer)
+            .filter(|&&link| self.links.connected(link))
+            .map(|&link| self.links.peer(link))
             .collect();
         if !to.is_empty() {
             let (stream, frame) = (message.stream(), message.frame_with(body));
@@ -217,7 +221,7 @@ impl Core {
     /// Everybody who is linked in neighbouring clusters.
     pub fn neighbours(&self) -> Vec<PeerId> {
         let links = self.deals.iter().flat_map(|deal| deal.outward.iter());
-        let mut peers: Vec<PeerId> = links.map(|&link| self.links.get(link).peer).collect();
+        let mut peers: Vec<PeerId> = links.map(|&link| self.links.peer(link)).collect();
         peers.sort_unstable();
         peers.dedup();
         peers
@@ -252,7 +256,7 @@ impl Core {
 
     /// The same, of a link.
     pub fn refuse_link(&mut self, from: LinkId, why: Refusal) {
-        self.refuse(self.links.get(from).peer, why);
+        self.refuse(self.links.peer(from), why);
     }
 
     /// The next output; notices that gathered go last, together.
@@ -260,7 +264,7 @@ impl Core {
         if self.outputs.is_empty() {
             while let Some((link, notices)) = self.links.take_notices() {
                 let frame = Message::Notices(notices).frame();
-                let peer = self.links.get(link).peer;
+                let peer = self.links.peer(link);
                 self.send_frame(vec![peer], frame, Class::Notice, None, SegmentNumber::MAX);
             }
         }

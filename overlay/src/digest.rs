@@ -182,11 +182,15 @@ pub fn leaf(shard: &[u8]) -> Leaf {
 }
 
 /// The binary hash tree over the shards of a segment, padded with zero leaves to a power of two.
-pub struct Tree(Vec<Vec<Leaf>>);
+pub struct Tree {
+    leaves: Hashes,
+    /// From the padded leaves up to the root.
+    levels: Vec<Vec<Leaf>>,
+}
 
 impl Tree {
     /// The tree over these leaves.
-    pub fn new(leaves: &[Leaf]) -> Tree {
+    pub fn new(leaves: &Hashes) -> Tree {
         let mut level = leaves.to_vec();
         level.resize(leaves.len().next_power_of_two(), [0; 16]);
         let mut levels = vec![level];
@@ -197,12 +201,20 @@ impl Tree {
                     .collect(),
             );
         }
-        Tree(levels)
+        Tree {
+            leaves: leaves.clone(),
+            levels,
+        }
+    }
+
+    /// The leaves that it was made over.
+    pub fn leaves(&self) -> &Hashes {
+        &self.leaves
     }
 
     /// The root.
     pub fn root(&self) -> Leaf {
-        self.0
+        self.levels
             .last()
             .and_then(|top| top.first())
             .copied()
@@ -212,7 +224,7 @@ impl Tree {
     /// The siblings on the way from a leaf to the root.
     pub fn path(&self, leaf: u8) -> Hashes {
         let mut place = usize::from(leaf);
-        let below_root = self.0.split_last().map_or(&[][..], |(_, below)| below);
+        let below_root = self.levels.split_last().map_or(&[][..], |(_, below)| below);
         below_root
             .iter()
             .map(|level| {

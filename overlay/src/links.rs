@@ -1,31 +1,61 @@
 //! The links of a peer: everybody it exchanges messages with, under small dense numbers.
 
 use crate::{
+    genesis::Publisher,
     identity::PeerId,
     message::{MAX_NOTICES, Notice},
     set::SlotSet,
     time::{Duration, Time},
-    view::Epoch,
+    view::{Epoch, StreamNumber, View},
 };
 use std::{collections::VecDeque, sync::Arc};
 
 /// The number of a link within its peer. A number is used again some time after its link was wanted last.
 pub(crate) type LinkId = usize;
 
-/// One link.
-pub(crate) struct Link {
-    pub peer: PeerId,
-    /// Whether frames pass.
-    pub connected: bool,
+/// A set of links: one bit each.
+#[derive(Default)]
+pub(crate) struct LinkSet(Vec<u64>);
+
+impl LinkSet {
+    pub fn contains(&self, link: LinkId) -> bool {
+        let word = self.0.get(link / 64).copied().unwrap_or_default();
+        word >> (link % 64) & 1 == 1
+    }
+
+    /// Puts a link in; whether it was not there.
+    pub fn insert(&mut self, link: LinkId) -> bool {
+        if self.0.len() <= link / 64 {
+            self.0.resize(link / 64 + 1, 0);
+        }
+        let new = !self.contains(link);
+        self.0[link / 64] |= 1 << (link % 64);
+        new
+    }
+
+    pub fn remove(&mut self, link: LinkId) {
+        if let Some(word) = self.0.get_mut(link / 64) {
+            *word &= !(1 << (link % 64));
+        }
+    }
+}
+
+/// What is seldom needed of a link.
+#[derive(Default)]
+struct Link {
     /// Whether it is still wanted.
     wanted: bool,
     /// What is to be told it when the peer has dealt with the present input.
-    pub notices: Vec<Notice>,
+    notices: Vec<Notice>,
 }
 
 /// All links of a peer.
 #[derive(Default)]
 pub(crate) struct Links {
+    /// Whom each of them leads to.
+    peers: Vec<PeerId>,
+    /// Those over which frames pass.
+    connected: LinkSet,
     links: Vec<Link>,
     /// The links' numbers plus one, or zero, each near the place that its peer's key names. The length is a
     /// power of two, and at most half is full.
@@ -50,8 +80,9 @@ impl Links {
         self.links.len()
     }
 
-    pub fn get(&self, link: LinkId) -> &Link {
-        &self.links[link]
+    /// Whom a link leads to.
+    pub fn peer(&self, link: LinkId) -> PeerId {
+        self.peers[link]
     }
 
     /// The link with `peer`, if it is wanted.
@@ -64,7 +95,7 @@ impl Links {
         let mut place = self.place(peer)?;
         loop {
             let link = (self.table[place] as usize).checked_sub(1)?;
-            if self.links[link].peer == peer {
+            if self.peers[link] == peer {
                 return Some(link);
             }
             place = (place + 1) & (self.table.len() - 1);
@@ -80,7 +111,7 @@ impl Links {
 
     /// Enters a link into the table, which has room for it.
     fn enter(&mut self, link: LinkId) {
-        let Some(mut place) = self.place(self.links[link].peer) else {
+        let Some(mut place) = self.place(self.peers[link]) else {
             return;
         };
         while self.table[place] != 0 {
@@ -90,15 +121,15 @@ impl Links {
     }
 
     pub fn connected(&self, link: LinkId) -> bool {
-        self.links[link].connected
+        self.connected.contains(link)
     }
 
     /// How many links are wanted, and how many of them are connected.
     pub fn count(&self) -> (usize, usize) {
-        let wanted = self.links.iter().filter(|link| link.wanted);
+        let wanted = (0..self.links.len()).filter(|&link| self.links[link].wanted);
         (
             wanted.clone().count(),
-            wanted.filter(|link| link.connected).count(),
+            wanted.filter(|&link| self.connected(link)).count(),
         )
     }
 
@@ -106,13 +137,13 @@ impl Links {
     /// not been wanted for so long: their numbers are used again.
     pub fn want(&mut self, peers: &[PeerId], now: Time, quarantine: Duration) -> Change {
         let mut change = Change::default();
-        for (number, link) in self.links.iter_mut().enumerate() {
-            if link.wanted && peers.binary_search(&link.peer).is_err() {
+        for (number, (link, peer)) in self.links.iter_mut().zip(&self.peers).enumerate() {
+            if link.wanted && peers.binary_search(peer).is_err() {
                 link.wanted = false;
-                link.connected = false;
+                self.connected.remove(number);
                 link.notices.clear();
                 self.unwanted.push_back((now, number));
-                change.release.push(link.peer);
+                change.release.push(*peer);
             }
         }
         for &peer in peers {
@@ -146,7 +177,7 @@ impl Links {
 
     fn give_anew(&mut self, link: LinkId, peer: PeerId) {
         self.unwanted.pop_front();
-        self.links[link].peer = peer;
+        self.peers[link] = peer;
         self.fill_table();
     }
 
@@ -157,12 +188,8 @@ impl Links {
 
     fn add(&mut self, peer: PeerId) -> LinkId {
         let link = self.links.len();
-        self.links.push(Link {
-            peer,
-            connected: false,
-            wanted: false,
-            notices: Vec::new(),
-        });
+        self.links.push(Link::default());
+        self.peers.push(peer);
         if self.links.len() * 2 > self.table.len() {
             self.table = vec![0; (self.links.len() * 4).next_power_of_two()];
             self.fill_table();
@@ -173,22 +200,20 @@ impl Links {
     }
 
     pub fn set_connected(&mut self, link: LinkId, connected: bool) {
-        self.links[link].connected = connected;
-        if !connected {
+        if connected {
+            self.connected.insert(link);
+        } else {
+            self.connected.remove(link);
             self.links[link].notices.clear();
         }
     }
 
     /// Queues a notice. A newer standing of a stream replaces the older one that was not sent yet.
     pub fn notify(&mut self, link: LinkId, notice: Notice) {
-        let Link {
-            connected: true,
-            notices,
-            ..
-        } = &mut self.links[link]
-        else {
+        if !self.connected.contains(link) {
             return;
-        };
+        }
+        let notices = &mut self.links[link].notices;
         if notices.is_empty() {
             self.noticed.push(link);
         }
@@ -229,14 +254,24 @@ pub(crate) struct Deal {
     pub across: Vec<Vec<LinkId>>,
     /// Links to everybody who holds an own slot in a neighbouring cluster, each once.
     pub outward: Vec<LinkId>,
+    /// Per stream, the slots of the own cluster that its source holds.
+    of_sources: Vec<SlotSet>,
 }
 
 impl Deal {
-    pub fn new(epoch: &Arc<Epoch>, me: PeerId, n: u8, links: &Links, guests: &[PeerId]) -> Deal {
+    pub fn new(
+        epoch: &Arc<Epoch>,
+        me: PeerId,
+        view: &View,
+        links: &Links,
+        guests: &[PeerId],
+    ) -> Deal {
+        let n = view.parameters.n;
         let own = &epoch.own;
         let served = |guest: &&PeerId| own.place(me).is_some() && own.place(**guest).is_none();
         let guests = guests.iter().filter(served);
         let mine = epoch.own.slots_of(me);
+        let slots = |publisher: &Publisher| epoch.own.slots_of(publisher.stream);
         let holders = (0..n)
             .map(|slot| links.find(epoch.own.holder(slot)))
             .collect();
@@ -267,12 +302,19 @@ impl Deal {
             fellows,
             across,
             outward,
+            of_sources: view.publishers.iter().map(slots).collect(),
         }
     }
 
     /// Whether a peer is a member of the own cluster.
     pub fn is_member(&self, peer: PeerId) -> bool {
         self.epoch.own.place(peer).is_some()
+    }
+
+    /// The slots of the own cluster that the source of a stream holds.
+    pub fn slots_of_source(&self, stream: StreamNumber) -> SlotSet {
+        let slots = self.of_sources.get(usize::from(stream));
+        slots.copied().unwrap_or_default()
     }
 
     /// The link to the holder of a slot of the own cluster.
@@ -303,7 +345,7 @@ impl Deal {
     /// neighbouring one when the slot is an own slot too.
     pub fn relays(&self, from: LinkId, slot: u8) -> bool {
         self.holders[usize::from(slot)] == Some(from)
-            || self.across[usize::from(slot)].contains(&from)
+            || self.mine.contains(slot) && self.across[usize::from(slot)].contains(&from)
     }
 }
 

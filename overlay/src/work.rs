@@ -68,9 +68,10 @@ pub fn payload_hash(data: &[Bytes], length: usize) -> Hash {
 }
 
 /// The payload of a segment in pieces, without the padding of its data shards.
-pub fn payload(data: &[Bytes], length: usize) -> Vec<Bytes> {
+pub fn payload<'a>(data: impl IntoIterator<Item = &'a Bytes>, length: usize) -> Vec<Bytes> {
     let mut left = length;
-    let mut pieces = Vec::with_capacity(data.len());
+    let data = data.into_iter();
+    let mut pieces = Vec::with_capacity(data.size_hint().1.unwrap_or_default());
     for shard in data {
         let piece = shard.slice(..shard.len().min(left));
         left -= piece.len();

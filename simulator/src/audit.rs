@@ -3,7 +3,7 @@
 //! Each peer's events are in one order, but those of different peers are not. So what is hashed is the set of
 //! all events, each with its peer, its time and its place among the peer's events: the hashes of the records
 //! are added up (an additive multiset hash; Clarke et al., ASIACRYPT 2003). The records' hash is quick and
-//! no defence against a forger, who has no say here; messages go into it by their BLAKE3 hash.
+//! no defence against a forger, who has no say here; bodies of messages go into it by their BLAKE3 hash.
 
 use crate::{event::Event, random};
 use hamlet_overlay::{hash::Hash, time::Time};
@@ -44,7 +44,7 @@ impl Audit {
 
     /// The hash over all of them.
     pub fn hash(&self) -> Hash {
-        let mut hasher = blake3::Hasher::new_derive_key("hamlet simulator v3 audit");
+        let mut hasher = blake3::Hasher::new_derive_key("hamlet simulator v4 audit");
         for word in self.sums.into_iter().chain([self.events]) {
             hasher.update(&word.to_le_bytes());
         }

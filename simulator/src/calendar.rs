@@ -30,8 +30,8 @@ pub struct Entry<E> {
 
 /// Events by windows of time.
 pub struct Calendar<E> {
-    /// The logarithm of a window's length in microseconds.
-    shift: u32,
+    /// The length of a window in microseconds.
+    length: u64,
     /// The number, since time zero, of the window at hand.
     current: u64,
     /// The events of the window at hand and of those that follow, unsorted.
@@ -41,11 +41,11 @@ pub struct Calendar<E> {
 }
 
 impl<E> Calendar<E> {
-    /// An empty calendar at time zero, whose windows are no longer than `lookahead_micros`, but at least one
+    /// An empty calendar at time zero, whose windows are as long as `lookahead_micros`, but at least one
     /// microsecond.
     pub fn new(lookahead_micros: u64) -> Calendar<E> {
         Calendar {
-            shift: lookahead_micros.max(1).ilog2(),
+            length: lookahead_micros.max(1),
             current: 0,
             wheel: (0..WINDOWS).map(|_| Vec::new()).collect(),
             far: BTreeMap::new(),
@@ -86,20 +86,56 @@ impl<E> Calendar<E> {
         } else {
             taken.extend(here.extract_if(.., |entry| entry.time <= until));
         }
-        // Peer and time in one number: the others hardly ever have to be looked at.
-        let key =
-            |entry: &Entry<E>| u128::from(entry.to) << 64 | u128::from(entry.time.as_micros());
-        taken.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.order(b)));
+        sort(taken);
     }
 
     /// The window in which a time lies.
     pub fn window(&self, time: Time) -> u64 {
-        time.as_micros() >> self.shift
+        time.as_micros() / self.length
     }
 
     /// When a window is over: the first moment after it.
     pub fn end(&self, window: u64) -> Time {
-        Time::from_micros((window + 1) << self.shift)
+        Time::from_micros((window + 1) * self.length)
+    }
+}
+
+/// Sorts by peer, and the events of each as they happen: dealt to the peers, who are many and have few each.
+fn sort<E>(entries: &mut [Entry<E>]) {
+    let peers = entries.iter().map(|entry| entry.to);
+    let (Some(first), Some(last)) = (peers.clone().min(), peers.max()) else {
+        return;
+    };
+    let peers = (last - first) as usize + 1;
+    if peers / 8 > entries.len() {
+        entries.sort_unstable_by(|a, b| a.to.cmp(&b.to).then_with(|| a.order(b)));
+        return;
+    }
+    // Per peer, where its events begin, then where they end.
+    let mut ends = vec![0; peers + 1];
+    for entry in &*entries {
+        ends[(entry.to - first) as usize + 1] += 1;
+    }
+    for peer in 1..peers {
+        ends[peer] += ends[peer - 1];
+    }
+    let mut places = vec![0; entries.len()];
+    for (place, entry) in places.iter_mut().zip(&*entries) {
+        let end = &mut ends[(entry.to - first) as usize];
+        *place = *end;
+        *end += 1;
+    }
+    for at in 0..entries.len() {
+        while places[at] != at {
+            let place = places[at];
+            entries.swap(at, place);
+            places.swap(at, place);
+        }
+    }
+    let mut begin = 0;
+    for &end in &ends[..peers] {
+        entries[begin..end].sort_unstable_by(Entry::order);
+        begin = end;
     }
 }
 

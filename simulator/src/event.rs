@@ -74,14 +74,12 @@ impl Event {
     pub fn parts(&self) -> (u8, [u64; 2]) {
         match self {
             Event::Arrives(message) | Event::Received(message) => {
-                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = message.content.0;
-                let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
                 let kind = if matches!(self, Event::Arrives(_)) {
                     0
                 } else {
                     8
                 };
-                (kind, [first, u64::from_le_bytes([i, j, k, l, m, n, o, p])])
+                (kind, [message.content, 0])
             }
             Event::Wakes { .. } => (1, [0; 2]),
             Event::Wanted { life } => (2, [u64::from(*life), 0]),

@@ -24,6 +24,8 @@ const PARTS: usize = 1 << 6;
 /// Computes what is new, and remembers it.
 pub struct Memo {
     leaves: Vec<Mutex<Table<Bytes, Leaf>>>,
+    /// By its leaf, the buffer of each shard that was met first.
+    buffers: Mutex<Table<Leaf, Bytes>>,
     trees: Mutex<Table<Hashes, Arc<Tree>>>,
     /// All shards of each segment.
     segments: Mutex<Table<Signed, Vec<Bytes>>>,
@@ -55,11 +57,20 @@ impl Signed {
 impl Memo {
     /// All shards of a segment of which `data` was restored, if they lead to the root that was signed. Then
     /// whatever shards of it were verified, they restore to the same.
-    fn all_shards(coder: &Coder, digest: &Digest, data: &[Bytes]) -> Option<Vec<Bytes>> {
+    fn all_shards(&self, coder: &Coder, digest: &Digest, data: &[Bytes]) -> Option<Vec<Bytes>> {
         let length = digest.header().length as usize;
         let shards = coder.encode(&payload(data, length).concat());
         let leaves: Hashes = shards.iter().map(|shard| Compute.leaf(shard)).collect();
-        (Tree::new(&leaves).root() == digest.root).then_some(shards)
+        if Tree::new(&leaves).root() != digest.root {
+            return None;
+        }
+        // In the buffers that go round: then whoever compares two of them need not look into them.
+        let buffers = open(&self.buffers);
+        let first = |(shard, leaf): (Bytes, &Leaf)| {
+            let met = buffers.get(prefix(leaf), |known| known == leaf);
+            met.cloned().unwrap_or(shard)
+        };
+        Some(shards.into_iter().zip(leaves.iter()).map(first).collect())
     }
 }
 
@@ -68,6 +79,7 @@ impl Default for Memo {
         let part = || Mutex::new(Table::new(SHARDS / PARTS));
         Memo {
             leaves: (0..PARTS).map(|_| part()).collect(),
+            buffers: Mutex::new(Table::new(SHARDS)),
             trees: Mutex::new(Table::new(SEGMENTS)),
             segments: Mutex::new(Table::new(SEGMENTS)),
         }
@@ -85,6 +97,10 @@ impl Work for Memo {
         }
         let leaf = Compute.leaf(shard);
         leaves.put(place, shard.clone(), leaf);
+        let mut buffers = open(&self.buffers);
+        if buffers.get(prefix(&leaf), |known| *known == leaf).is_none() {
+            buffers.put(prefix(&leaf), leaf, shard.clone());
+        }
         leaf
     }
 
@@ -111,8 +127,9 @@ impl Work for Memo {
         if let Some(all) = segments.get(signed.place(), |known| *known == signed) {
             return enough.then(|| all[..coder.k()].to_vec());
         }
-        let data = Compute.restore(coder, digest, shards)?;
-        if let Some(all) = Memo::all_shards(coder, digest, &data) {
+        let mut data = Compute.restore(coder, digest, shards)?;
+        if let Some(all) = self.all_shards(coder, digest, &data) {
+            data.clone_from_slice(&all[..coder.k()]);
             segments.put(signed.place(), signed, all);
         }
         Some(data)

@@ -1,6 +1,7 @@
 //! A message under way: held once, however many receivers it has.
 
-use hamlet_overlay::{hash::Hash, io::Class, wire::Frame, work::Work};
+use crate::random;
+use hamlet_overlay::{io::Class, wire::Frame, work::Work};
 
 /// A message under way.
 pub struct Message {
@@ -8,24 +9,29 @@ pub struct Message {
     pub frame: Frame,
     /// What it is for.
     pub class: Class,
-    /// BLAKE3 over class, head, and the leaf of the body: what the audit notes of it.
-    pub content: Hash,
+    /// A quick hash over class, head, and the leaf of the body: what the audit notes of it.
+    pub content: u64,
 }
 
 impl Message {
     /// The message of a frame.
     pub fn new(work: &dyn Work, frame: Frame, class: Class) -> Message {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[class as u8]);
-        hasher.update(&(frame.len() as u32).to_le_bytes());
-        hasher.update(&frame.head);
-        if !frame.body.is_empty() {
-            hasher.update(&work.leaf(&frame.body));
-        }
+        let kind = [class as u64, frame.len() as u64];
+        let (words, rest) = frame.head.as_chunks();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        let leaf = match frame.body.is_empty() {
+            true => [0; 16],
+            false => work.leaf(&frame.body),
+        };
+        let (leaf, _) = leaf.as_chunks();
+        let texts = words.iter().chain([&last]).chain(leaf);
+        let texts = texts.copied().map(u64::from_le_bytes);
+        let content = random::mix(kind.into_iter().chain(texts));
         Message {
             frame,
             class,
-            content: Hash(*hasher.finalize().as_bytes()),
+            content,
         }
     }
 }

@@ -106,8 +106,9 @@ fn fraction(word: u64) -> f64 {
 
 /// Many words in one.
 pub(crate) fn mix(words: impl IntoIterator<Item = u64>) -> u64 {
-    let step = |state, word| scramble(state ^ scramble(word));
-    words.into_iter().fold(0, step)
+    words
+        .into_iter()
+        .fold(0, |state, word| scramble(state ^ word))
 }
 
 /// A bijection that spreads every bit over all (the output step of SplitMix64; Steele, Lea, Flood 2014).

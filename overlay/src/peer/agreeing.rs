@@ -12,12 +12,10 @@ use crate::{
     io::{Event, Output, Refusal},
     message::Message,
     push::Stream,
-    view::StreamNumber,
     wire::encode,
 };
 use bytes::Bytes;
 use hamlet_consensus::{replica::StartError, succession::Stored};
-use std::collections::BTreeMap;
 
 impl Peer {
     /// Takes part in the agreement of its cluster from now on, as far as it is a member.
@@ -193,7 +191,7 @@ impl Peer {
 }
 
 /// The newest segments that this peer has heard of.
-pub(super) fn heads(streams: &BTreeMap<StreamNumber, Stream>) -> Vec<Claim> {
-    let heads = streams.values().filter_map(Stream::head);
+pub(super) fn heads(streams: &[Stream]) -> Vec<Claim> {
+    let heads = streams.iter().filter_map(Stream::head);
     heads.take(MAX_HEADS).collect()
 }

@@ -43,7 +43,8 @@ pub struct Setup {
 /// comes out by [`poll`](Peer::poll). It knows no clock, socket or thread; equal inputs give equal outputs.
 pub struct Peer {
     core: Core,
-    streams: BTreeMap<StreamNumber, Stream>,
+    /// By number.
+    streams: Vec<Stream>,
     /// Its part in its cluster's agreement, if it takes part.
     agreement: Option<Agreement>,
     /// What it takes part with, but for what was stored.
@@ -81,7 +82,7 @@ impl Peer {
             publish_from,
         } = setup;
         let streams = (0..view.publishers.len() as StreamNumber)
-            .map(|number| (number, Stream::new(number, &view, publish_from)))
+            .map(|number| Stream::new(number, &view, publish_from))
             .collect();
         let core = Core::new(view, signer, verifier, work, now);
         Peer {
@@ -113,7 +114,7 @@ impl Peer {
     /// What it counted so far.
     pub fn report(&self) -> Report {
         let mut report = self.core.report.clone();
-        for (&number, stream) in &self.streams {
+        for (number, stream) in (0..).zip(&self.streams) {
             report.streams.insert(number, stream.report());
         }
         report
@@ -127,7 +128,7 @@ impl Peer {
     /// How much it holds at the moment.
     pub fn sizes(&self) -> Sizes {
         self.streams
-            .values()
+            .iter()
             .map(|stream| stream.sizes(&self.core))
             .fold(Sizes::default(), |sum, one| Sizes {
                 segments: sum.segments + one.segments,
@@ -151,14 +152,14 @@ impl Peer {
         change(&mut self.core.view);
         self.core.follow_view();
         for link in std::mem::take(&mut self.core.reused) {
-            for stream in self.streams.values_mut() {
+            for stream in &mut self.streams {
                 stream.forget_link(link);
             }
         }
         if Arc::ptr_eq(&old.epoch, &self.core.newest_deal().epoch) {
             return;
         }
-        for stream in self.streams.values_mut() {
+        for stream in &mut self.streams {
             stream.follow_epoch(&mut self.core, &old);
         }
     }
@@ -175,7 +176,7 @@ impl Peer {
         self.core.now = self.core.now.max(now);
         match input {
             Input::Wake => {
-                for stream in self.streams.values_mut() {
+                for stream in &mut self.streams {
                     stream.act(&mut self.core);
                 }
                 self.settle_view();
@@ -195,7 +196,7 @@ impl Peer {
                     .core
                     .view
                     .stream(self.core.me)
-                    .and_then(|number| self.streams.get_mut(&number));
+                    .and_then(|number| self.streams.get_mut(usize::from(number)));
                 let published = match own {
                     Some(stream) => stream.publish(&mut self.core, cut),
                     None => Err(PublishError::NotAPublisher),
@@ -205,12 +206,12 @@ impl Peer {
                 }
             }
             Input::Subscribe(number) => {
-                if let Some(stream) = self.streams.get_mut(&number) {
+                if let Some(stream) = self.streams.get_mut(usize::from(number)) {
                     stream.subscribe(&mut self.core);
                 }
             }
             Input::Unsubscribe(number) => {
-                if let Some(stream) = self.streams.get_mut(&number) {
+                if let Some(stream) = self.streams.get_mut(usize::from(number)) {
                     stream.unsubscribe(&mut self.core);
                 }
             }
@@ -244,7 +245,7 @@ impl Peer {
     fn set_wake(&mut self) {
         let next = self
             .streams
-            .values()
+            .iter()
             .map(Stream::next_wake)
             .chain(self.agreement.as_ref().map(Agreement::wake_at))
             .chain([self.core.view.settles_at(), self.visits.due()])
@@ -273,7 +274,7 @@ impl Peer {
         {
             agreement.neighbour_connected(self.core.now);
         }
-        for stream in self.streams.values_mut() {
+        for stream in &mut self.streams {
             stream.link_changed(&mut self.core, link, connected);
         }
         match connected {
@@ -321,7 +322,8 @@ impl Peer {
                 .try_for_each(|notice| self.notice(link, notice)),
         };
         if outcome == Err(Refusal::Mismatch)
-            && let Some(stream) = stream.and_then(|number| self.streams.get_mut(&number))
+            && let Some(stream) =
+                stream.and_then(|number| self.streams.get_mut(usize::from(number)))
         {
             stream.distrust(&mut self.core, link);
         }
@@ -366,16 +368,14 @@ impl Peer {
     }
 }
 
-fn listed(
-    streams: &mut BTreeMap<StreamNumber, Stream>,
-    number: StreamNumber,
-) -> Result<&mut Stream, Refusal> {
-    streams.get_mut(&number).ok_or(Refusal::UnlistedPublisher)
+fn listed(streams: &mut [Stream], number: StreamNumber) -> Result<&mut Stream, Refusal> {
+    let stream = streams.get_mut(usize::from(number));
+    stream.ok_or(Refusal::UnlistedPublisher)
 }
 
 /// The stream, unless it has no trust in the sender.
 fn trusting(
-    streams: &mut BTreeMap<StreamNumber, Stream>,
+    streams: &mut [Stream],
     number: StreamNumber,
     from: LinkId,
 ) -> Result<&mut Stream, Refusal> {

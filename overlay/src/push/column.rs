@@ -26,7 +26,7 @@ const OFFERS_MAX: usize = 3;
 impl Stream {
     /// Tells a neighbour to be lazy on a slot: its shard came when another had brought it (C1).
     pub(super) fn prune(&mut self, core: &mut Core, from: LinkId, slot: u8) {
-        if core.links.get(from).peer != self.source && self.link(from).told_lazy.insert(slot) {
+        if core.links.peer(from) != self.source && self.link(from).told_lazy.insert(slot) {
             core.notify(
                 from,
                 Notice::Lazy {
@@ -65,8 +65,7 @@ impl Stream {
             return eager;
         };
         for link in lazy {
-            let exchange = segment.exchange(link);
-            if !exchange.has.contains(shard) && exchange.told.insert(shard) {
+            if !segment.has(link).contains(shard) && segment.exchange(link).told.insert(shard) {
                 core.notify(
                     link,
                     Notice::Have {
@@ -88,13 +87,14 @@ impl Stream {
         shard: u8,
     ) -> Result<(), Refusal> {
         self.check_window(number)?;
-        let slot = super::rotation_of(core, self.number, number).slot(shard % self.n);
-        if shard >= self.n || !core.deal(self.number, number).relays(from, slot) {
+        let (rotation, deal) = self.plan(core, number);
+        let slot = rotation.slot(shard % self.n);
+        if shard >= self.n || !deal.relays(from, slot) {
             return Err(Refusal::NotOwed);
         }
         let soon = core.now + self.answer.timeout() / 4;
         let segment = self.segment(core, number);
-        segment.exchange(from).has.insert(shard);
+        segment.has_mut(from).insert(shard);
         if !segment.gave.contains(slot) {
             let offers = segment.offers.entry(shard).or_default();
             if offers.len() < OFFERS_MAX && !offers.contains(&from) {

@@ -77,8 +77,18 @@ impl Rotation {
         expected.lowest(self.k.saturating_add(standing.extra))
     }
 
+    /// Whether a receiver is owed this shard (D2).
+    pub fn owes(self, standing: &Standing, parity: u8, shard: u8) -> bool {
+        let expected = self.given_out(parity).without(self.shards(standing.silent));
+        let before = expected.intersection(ShardSet::below(shard)).len();
+        !standing.idle && expected.contains(shard) && before < self.k.saturating_add(standing.extra)
+    }
+
     /// The shards of silent slots that a receiver is owed by substitutes (D5).
     pub fn imported(self, standing: &Standing, parity: u8) -> ShardSet {
+        if standing.silent.is_empty() {
+            return ShardSet::EMPTY;
+        }
         let wanted = self.k.saturating_add(standing.extra);
         let lacking = wanted.saturating_sub(self.owed(standing, parity).len());
         let relays = self.n.saturating_sub(standing.silent.len());

@@ -8,16 +8,15 @@ use std::sync::Arc;
 impl Stream {
     /// The slot under which the holder of a slot of this deal is known now, if it still holds any.
     pub(super) fn slot_now(core: &Core, deal: &Deal, slot: u8) -> Option<u8> {
-        let newest = core.newest();
-        if Arc::ptr_eq(&newest.epoch.own, &deal.epoch.own) {
+        if deals_alike(core, deal) {
             return Some(slot);
         }
-        newest.slot_held_by(deal.holder(slot)?)
+        core.newest().slot_held_by(deal.holder(slot)?)
     }
 
     /// These slots of the newest deal, in this one.
     fn translate(&self, core: &Core, deal: &Deal, slots: SlotSet) -> SlotSet {
-        if Arc::ptr_eq(&core.newest().epoch.own, &deal.epoch.own) {
+        if deals_alike(core, deal) {
             return slots;
         }
         let held =
@@ -51,4 +50,10 @@ impl Stream {
         let before = self.told_before.filter(|(epoch, _)| *epoch == own);
         told.or(before.map(|(_, standing)| standing))
     }
+}
+
+/// Whether the slots of the own cluster are those of the newest deal: nearly always that is this deal itself.
+fn deals_alike(core: &Core, deal: &Deal) -> bool {
+    let newest = core.newest();
+    std::ptr::eq(&**newest, deal) || Arc::ptr_eq(&newest.epoch.own, &deal.epoch.own)
 }

@@ -4,8 +4,14 @@
 //! makes all its members late. There the shards that lack are fetched for every segment, before anybody
 //! misses them, each by one member of two of its neighbours, and handed to the fellows that want them.
 
-use super::{Stream, rotation_of, segment::Ask};
-use crate::{core::Core, links::LinkId, message::Notice, set::ShardSet, view::SegmentNumber};
+use super::{Stream, duty::Rotation, segment::Ask};
+use crate::{
+    core::Core,
+    links::{Deal, LinkId},
+    message::Notice,
+    set::ShardSet,
+    view::SegmentNumber,
+};
 use std::collections::BTreeMap;
 
 /// How many neighbours are asked for a shard at once: one of them may be silent or behind.
@@ -45,18 +51,16 @@ impl Imports {
 
 impl Stream {
     /// What this peer owes its fellows of a segment as a substitute, and what it therefore fetches.
-    pub(super) fn plan_imports(&self, core: &Core, number: SegmentNumber) -> Imports {
+    pub(super) fn plan_imports(&self, core: &Core, rotation: Rotation, deal: &Deal) -> Imports {
         let mut imports = Imports::default();
         if self.is_source(core) {
             return imports;
         }
-        let rotation = rotation_of(core, self.number, number);
-        let deal = core.deal(self.number, number);
-        let mut shards = self.told_of(&deal).map_or(ShardSet::EMPTY, |standing| {
+        let mut shards = self.told_of(deal).map_or(ShardSet::EMPTY, |standing| {
             rotation.substituted(&standing, self.parity, deal.mine)
         });
         // Who never gives is owed nothing that has to be fetched.
-        let givers = (0..self.n).filter(|&slot| self.is_proven(core, &deal, slot));
+        let givers = (0..self.n).filter(|&slot| self.is_proven(core, deal, slot));
         for link in givers.filter_map(|slot| deal.holders[usize::from(slot)]) {
             let standing = self.standing_of(link, deal.epoch.own.epoch);
             let owed = standing.map_or(ShardSet::EMPTY, |standing| {

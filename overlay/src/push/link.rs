@@ -16,8 +16,6 @@ const FIRST_SEGMENTS: u16 = 6;
 /// What is known of a link with regard to a stream.
 #[derive(Clone, Copy)]
 pub(super) struct LinkState {
-    /// What it wants, for the two newest epochs that it named.
-    pub standings: [Option<(u64, Standing)>; 2],
     /// How many shards it may still ask for.
     pub allowance: u16,
     /// What it asked for of a segment that was not there yet.
@@ -31,15 +29,15 @@ pub(super) struct LinkState {
     pub told_lazy: SlotSet,
     /// When it may ask for the past again.
     pub join_after: Time,
-    /// Whether it gave something false (G6).
-    pub distrusted: bool,
 }
+
+/// What a link wants, for the two newest epochs that it named.
+pub(super) type Wants = [Option<(u64, Standing)>; 2];
 
 impl LinkState {
     /// Of a link of which nothing is known.
     fn new(allowance: u16) -> LinkState {
         LinkState {
-            standings: [None; 2],
             allowance,
             early: None,
             gave: false,
@@ -47,7 +45,6 @@ impl LinkState {
             lazy: SlotSet::EMPTY,
             told_lazy: SlotSet::EMPTY,
             join_after: Time::ZERO,
-            distrusted: false,
         }
     }
 
@@ -65,19 +62,28 @@ impl Stream {
         &mut self.links[link]
     }
 
+    pub(super) fn wants(&mut self, link: LinkId) -> &mut Wants {
+        if self.wants.len() <= link {
+            self.wants.resize(link + 1, [None; 2]);
+        }
+        &mut self.wants[link]
+    }
+
     /// The number of a link is that of another peer now.
     pub fn forget_link(&mut self, link: LinkId) {
         if let Some(state) = self.links.get_mut(link) {
             *state = LinkState::new(self.first_allowance);
         }
+        *self.wants(link) = [None; 2];
+        self.distrusted.remove(link);
         for (_, segment) in self.window.range_mut(..SegmentNumber::MAX) {
             segment.forget_link(link);
         }
     }
 
     pub fn link_changed(&mut self, core: &mut Core, link: LinkId, connected: bool) {
+        *self.wants(link) = [None; 2];
         let state = self.link(link);
-        state.standings = [None; 2];
         state.unanswered = 0;
         (state.lazy, state.told_lazy) = (SlotSet::EMPTY, SlotSet::EMPTY);
         let deal = core.newest_deal();
@@ -96,7 +102,7 @@ impl Stream {
 
     /// Whether a link gave something false of this stream.
     pub fn distrusts(&self, link: LinkId) -> bool {
-        self.links.get(link).is_some_and(|state| state.distrusted)
+        self.distrusted.contains(link)
     }
 
     /// Whether there is any use in asking a link.
@@ -107,7 +113,7 @@ impl Stream {
     /// Has no dealings with a link any more in this stream: it gave what contradicts the source's signature, and
     /// nobody honest hands on what he has not checked (G6).
     pub fn distrust(&mut self, core: &mut Core, link: LinkId) {
-        if std::mem::replace(&mut self.link(link).distrusted, true) {
+        if !self.distrusted.insert(link) {
             return;
         }
         self.givers.distrust(core.newest_deal().slots_of(link));

@@ -44,7 +44,7 @@ use crate::{
     digest::Claim,
     identity::PeerId,
     io::StopReason,
-    links::Deal,
+    links::{Deal, LinkSet},
     message::Standing,
     peer::Sizes,
     report::StreamReport,
@@ -56,11 +56,11 @@ use bucket::Bucket;
 use duty::Rotation;
 use estimate::Estimate;
 use givers::Givers;
-use import::Imports;
-use link::LinkState;
+use link::{LinkState, Wants};
 use playout::Playout;
 use segment::Segment;
 use source::Source;
+use std::sync::Arc;
 use window::Window;
 
 /// How many segments before the newest are kept, for those who ask and those who join.
@@ -97,6 +97,9 @@ pub(crate) struct Stream {
     parity: u8,
     /// What this peer knows of its links with regard to this stream.
     links: Vec<LinkState>,
+    /// What each of them wants, and which of them gave something false (G6).
+    wants: Vec<Wants>,
+    distrusted: LinkSet,
     givers: Givers,
     /// The first segment of which this peer was given something that it had not asked for: a guest cannot complain of those
     /// before.
@@ -140,6 +143,8 @@ impl Stream {
             newest: None,
             parity: 0,
             links: Vec::new(),
+            wants: Vec::new(),
+            distrusted: LinkSet::default(),
             givers: Givers::new(parameters.k, parameters.n),
             served_from: None,
             asked_early: false,
@@ -225,63 +230,80 @@ impl Stream {
         core.me == self.source
     }
 
+    /// How the shards of a segment are dealt to slots, and the slots to links.
+    fn plan<'a>(&'a self, core: &'a Core, number: SegmentNumber) -> (Rotation, &'a Arc<Deal>) {
+        match self.window.get(&number) {
+            Some(segment) => (segment.rotation, &segment.deal),
+            None => {
+                let rotation = rotation_of(core, self.number, number);
+                (rotation, core.deal(self.number, number))
+            }
+        }
+    }
+
     /// The state of a segment, begun now if there is none.
     fn segment(&mut self, core: &Core, number: SegmentNumber) -> &mut Segment {
-        let imports = match self.window.contains_key(&number) {
-            true => Imports::default(),
-            false => self.plan_imports(core, number),
+        let place = match self.window.place(number) {
+            Ok(place) => place,
+            Err(place) => {
+                let segment = self.begin_segment(core, number);
+                self.window.insert(place, segment);
+                place
+            }
         };
-        let deal = core.deal(self.number, number);
-        let standing = self.told_of(&deal).unwrap_or_default();
+        self.window.at_mut(place)
+    }
+
+    fn begin_segment(&mut self, core: &Core, number: SegmentNumber) -> Segment {
+        let (rotation, deal) = self.plan(core, number);
+        let (standing, deal) = (self.told_of(deal).unwrap_or_default(), deal.clone());
         // Nobody owes anything to a peer that is no member yet, or not any more.
         let member = deal.is_member(core.me);
         let judges = member || self.served_from.is_some_and(|first| first <= number);
-        self.window.get_or_begin(number, || {
-            let rotation = rotation_of(core, self.number, number);
-            let mut segment =
-                Segment::new(number, deal, rotation, standing, core.links.len(), core.now);
-            segment.late_at = core.now + self.completion.timeout();
-            if !imports.shards().is_empty() {
-                self.wake = core.now;
-            }
-            segment.imports = imports;
-            if self.watching && (member || core.may_visit) && core.me != self.source {
-                let grace = match self.givers.knows() {
-                    true => receive::GRACE,
-                    false => receive::FIRST_GRACE,
-                };
-                segment.judge_at = judges.then_some(segment.late_at + grace);
-                // With fewer relays than shards needed there is nothing to wait for.
-                let enough = rotation
-                    .owed(&standing, self.parity)
-                    .union(rotation.imported(&standing, self.parity))
-                    .len()
-                    >= self.k;
-                let at = if enough {
-                    segment.late_at
-                } else {
-                    core.now + SHORT_OF_RELAYS
-                };
-                segment.chase_at = Some(at);
-                self.wake = self.wake.min(at);
-            }
-            self.wake = self.wake.min(core.now + playout::PATIENCE);
-            if std::mem::take(&mut self.asked_early) {
-                for (link, state) in self.links.iter_mut().enumerate() {
-                    // Segments may begin out of order; a request for one that never did is for no other.
-                    let of_no_use = |early: SegmentNumber| early + (AHEAD as u64) < number;
-                    let begun = |&mut (early, _): &mut _| early == number || of_no_use(early);
-                    if let Some((early, shards)) = state.early.take_if(begun)
-                        && early == number
-                    {
-                        segment.exchange(link).waits_for = shards;
-                        segment.awaited = true;
-                    }
-                    self.asked_early |= state.early.is_some();
+        let imports = self.plan_imports(core, rotation, &deal);
+        let mut segment =
+            Segment::new(number, deal, rotation, standing, core.links.len(), core.now);
+        segment.late_at = core.now + self.completion.timeout();
+        if !imports.shards().is_empty() {
+            self.wake = core.now;
+        }
+        segment.imports = imports;
+        if self.watching && (member || core.may_visit) && core.me != self.source {
+            let grace = match self.givers.knows() {
+                true => receive::GRACE,
+                false => receive::FIRST_GRACE,
+            };
+            segment.judge_at = judges.then_some(segment.late_at + grace);
+            // With fewer relays than shards needed there is nothing to wait for.
+            let enough = rotation
+                .owed(&standing, self.parity)
+                .union(rotation.imported(&standing, self.parity))
+                .len()
+                >= self.k;
+            let at = if enough {
+                segment.late_at
+            } else {
+                core.now + SHORT_OF_RELAYS
+            };
+            segment.chase_at = Some(at);
+            self.wake = self.wake.min(at);
+        }
+        self.wake = self.wake.min(core.now + playout::PATIENCE);
+        if std::mem::take(&mut self.asked_early) {
+            for (link, state) in self.links.iter_mut().enumerate() {
+                // Segments may begin out of order; a request for one that never did is for no other.
+                let of_no_use = |early: SegmentNumber| early + (AHEAD as u64) < number;
+                let begun = |&mut (early, _): &mut _| early == number || of_no_use(early);
+                if let Some((early, shards)) = state.early.take_if(begun)
+                    && early == number
+                {
+                    segment.exchange(link).waits_for = shards;
+                    segment.awaited = true;
                 }
+                self.asked_early |= state.early.is_some();
             }
-            segment
-        })
+        }
+        segment
     }
 
     /// The newest epoch is another than `old`.
@@ -291,9 +313,10 @@ impl Stream {
             self.givers = self
                 .givers
                 .dealt_anew(|slot| old.slot_held_by(new.holder(slot)?));
-            for link in (0..self.links.len()).filter(|&link| self.links[link].distrusted) {
-                self.givers.distrust(new.slots_of(link));
-            }
+            let distrusted = (0..core.links.len()).filter(|&link| self.distrusts(link));
+            let slots = distrusted.map(|link| new.slots_of(link));
+            let slots = slots.fold(SlotSet::EMPTY, SlotSet::union);
+            self.givers.distrust(slots);
             let told = self.told.take();
             self.told_before = told
                 .map(|told| (told.epoch, told.standing))
@@ -306,11 +329,6 @@ impl Stream {
             state.told_lazy = state.told_lazy.intersection(kept);
         }
         self.tell_standing(core);
-    }
-
-    /// The source has enough to give: it is no relay of its own stream.
-    fn slots_of_source(&self, deal: &Deal) -> SlotSet {
-        deal.epoch.own.slots_of(self.source)
     }
 }
 

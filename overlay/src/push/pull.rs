@@ -132,7 +132,7 @@ impl Stream {
         };
         let missing = self.wanted_inside(core, segment);
         let asked: ShardSet = segment.asks.keys().copied().collect();
-        let waits = segment.exchanges().nth(from).is_some_and(|(_, exchange)| {
+        let waits = segment.exchange_with(from).is_some_and(|exchange| {
             !exchange
                 .waits_for
                 .intersection(missing)
@@ -278,7 +278,7 @@ impl Stream {
         };
         segment
             .exchanges()
-            .filter(|(link, exchange)| !exchange.waits_for.is_empty() && gives(*link))
+            .filter(|&(link, exchange)| !exchange.waits_for.is_empty() && gives(link))
             .fold(ShardSet::EMPTY, |all, (_, exchange)| {
                 all.union(exchange.waits_for)
             })
@@ -302,9 +302,8 @@ impl Stream {
 
     /// Slots that are not asked: silent ones, and those of the source.
     fn no_givers(&self, core: &Core, deal: &Deal) -> SlotSet {
-        let silent = self
-            .silent_slots(core, deal)
-            .union(self.slots_of_source(deal));
+        let of_source = deal.slots_of_source(self.number);
+        let silent = self.silent_slots(core, deal).union(of_source);
         match self.givers.knows() {
             true => silent.union(self.slots_on_trial(core, deal)),
             false => silent,

@@ -1,12 +1,12 @@
 //! Receiving: what comes is bounded, checked against its digest, and only then acted on (P3, P4).
 
 use super::{
-    AHEAD, Stream, WINDOW, rotation_of,
+    AHEAD, Stream, WINDOW,
     segment::{Segment, Taken},
 };
 use crate::{
     core::Core,
-    digest::{Claim, Digest, Hashes, Leaf, SignedHeader, root_of_path},
+    digest::{Claim, Digest, Hashes, SignedHeader, Tree, root_of_path},
     io::{Refusal, StopReason},
     links::LinkId,
     message::Proof,
@@ -15,6 +15,7 @@ use crate::{
     view::SegmentNumber,
 };
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// The largest number of a segment: far beyond any stream, so that arithmetic on numbers stays in range.
 const NUMBER_MAX: SegmentNumber = 1 << 48;
@@ -74,7 +75,7 @@ impl Stream {
         if let Some(segment) = known
             .filter(|segment| segment.have.contains(shard) && segment.signed() == Some(&signed))
         {
-            if segment.shard(&*core.work, &core.coder, shard) != Some(bytes) {
+            if !segment.holds(shard, &bytes) {
                 return Err(Refusal::Mismatch);
             }
             // What this peer restored itself makes nobody's gift superfluous.
@@ -84,27 +85,22 @@ impl Stream {
             return Err(Refusal::Duplicate);
         }
         let own = core.work.leaf(&bytes);
-        let root = match &proof {
-            Proof::Path(path) => root_of_path(own, shard, path, self.n),
-            Proof::Leaves(leaves) => self
-                .root_of_list(core, leaves)
-                .filter(|_| leaves[usize::from(shard)] == own),
+        let tree = match &proof {
+            Proof::Path(_) => None,
+            Proof::Leaves(leaves) => self.tree_over(core, leaves),
+        };
+        let root = match (&proof, &tree) {
+            (Proof::Path(path), _) => root_of_path(own, shard, path, self.n),
+            (Proof::Leaves(leaves), Some(tree)) if leaves[usize::from(shard)] == own => {
+                Some(tree.root())
+            }
+            (Proof::Leaves(_), _) => None,
         };
         let root = root.ok_or(Refusal::Mismatch)?;
         self.admit(core, Claim { signed, root })?;
         self.note_given(core, number, given);
         let segment = self.segment(core, number);
-        let unlisted = segment
-            .digest
-            .as_mut()
-            .filter(|digest| digest.leaves.is_none());
-        let listed = match (&proof, unlisted) {
-            (Proof::Leaves(leaves), Some(digest)) => {
-                digest.leaves = Some(leaves.clone());
-                true
-            }
-            _ => false,
-        };
+        let listed = tree.is_some_and(|tree| segment.list(tree));
         segment.take_proven(shard, bytes, proof);
         self.link(from).gave = true;
         if listed {
@@ -128,17 +124,16 @@ impl Stream {
         if self.window.get(&number).is_some_and(same) {
             return Err(Refusal::Duplicate);
         }
-        let root = self.root_of_list(core, &leaves).ok_or(Refusal::Mismatch)?;
+        let tree = self.tree_over(core, &leaves).ok_or(Refusal::Mismatch)?;
+        let root = tree.root();
         self.admit(core, Claim { signed, root })?;
-        if let Some(digest) = &mut self.segment(core, number).digest {
-            digest.leaves = Some(leaves);
-        }
+        self.segment(core, number).list(tree);
         self.on_list(core, number);
         Ok(())
     }
 
-    fn root_of_list(&self, core: &Core, leaves: &Hashes) -> Option<Leaf> {
-        (leaves.len() == usize::from(self.n)).then(|| core.work.tree(leaves).root())
+    fn tree_over(&self, core: &Core, leaves: &Hashes) -> Option<Arc<Tree>> {
+        (leaves.len() == usize::from(self.n)).then(|| core.work.tree(leaves))
     }
 
     fn check_not_past(&self, number: SegmentNumber) -> Result<(), Refusal> {
@@ -189,26 +184,20 @@ impl Stream {
         }
         // A segment that is not there yet is looked at as if it were; nothing is begun for a stranger.
         let known = self.window.get(&number);
-        let rotation = match known {
-            Some(segment) => segment.rotation,
-            None => rotation_of(core, self.number, number),
-        };
-        let deal = known.map_or_else(
-            || core.deal(self.number, number),
-            |segment| segment.deal.clone(),
-        );
+        let (rotation, deal) = self.plan(core, number);
         let slot = rotation.slot(shard);
-        let source = core.links.get(from).peer == self.source && deal.mine.contains(slot);
-        let owed = source || deal.relays(from, slot);
+        let source = || deal.mine.contains(slot) && core.links.peer(from) == self.source;
+        let owed = deal.relays(from, slot) || source();
         // A substitute may act by what it was told before, so slots on trial count as silent too.
-        let told = self
-            .told_of(&deal)
-            .map_or(SlotSet::EMPTY, |told| told.silent);
-        let then = known.map_or(told, |segment| segment.standing.silent);
-        let silent = told.union(then).union(self.slots_on_trial(core, &deal));
-        let substituted = silent.contains(slot) && deal.fellows.contains(&from);
-        let asked = known.is_some_and(|segment| segment.asked(from, shard));
-        match owed || asked || substituted {
+        let substituted = || {
+            let told = self.told_of(deal);
+            let told = told.map_or(SlotSet::EMPTY, |told| told.silent);
+            let then = known.map_or(told, |segment| segment.standing.silent);
+            let silent = told.union(then).union(self.slots_on_trial(core, deal));
+            silent.contains(slot) && deal.fellows.contains(&from)
+        };
+        let asked = || known.is_some_and(|segment| segment.asked(from, shard));
+        match owed || asked() || substituted() {
             true => Ok(Given {
                 from,
                 shard,
@@ -230,7 +219,7 @@ impl Stream {
         let Some(segment) = self.window.get_mut(&number) else {
             return false;
         };
-        segment.exchange(from).has.insert(shard);
+        segment.has_mut(from).insert(shard);
         if owed && !segment.asks.contains_key(&shard) {
             self.served_from.get_or_insert(number);
         }
@@ -245,10 +234,12 @@ impl Stream {
         if owed && let Some(slot) = Stream::slot_now(core, &segment.deal, slot) {
             self.givers.gave(slot, core.now);
         }
-        let expected = segment.rotation.owed(&segment.standing, self.parity);
-        let given = segment.rotation.shards(segment.gave).intersection(expected);
-        if segment.most_given_at.is_none() && given.len() >= expected.len() - expected.len() / 4 {
-            segment.most_given_at = Some(core.now);
+        if segment.most_given_at.is_none() {
+            let expected = segment.rotation.owed(&segment.standing, self.parity);
+            let given = segment.rotation.shards(segment.gave).intersection(expected);
+            if given.len() >= expected.len() - expected.len() / 4 {
+                segment.most_given_at = Some(core.now);
+            }
         }
         again
     }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     ablation::Mechanism,
     core::Core,
+    digest::Digest,
     io::{Class, Refusal},
     links::LinkId,
     message::Message,
@@ -36,18 +37,14 @@ impl Stream {
         let Some(digest) = &segment.digest else {
             return;
         };
-        let (rotation, deal, parity) = (
-            segment.rotation,
-            segment.deal.clone(),
-            digest.header().parity,
-        );
-        let owed = |link: LinkId| {
-            let standing = self.standing_of(link, deal.epoch.own.epoch)?;
-            Some(rotation.owed(&standing, parity).contains(shard))
-        };
+        let (rotation, deal) = (segment.rotation, &segment.deal);
         let to: Vec<LinkId> = if deal.mine.contains(rotation.slot(shard)) {
-            let fellows = deal.fellows.iter().copied();
-            fellows.filter(|&link| owed(link) == Some(true)).collect()
+            let (epoch, parity) = (deal.epoch.own.epoch, digest.header().parity);
+            let owed = |link: &LinkId| {
+                let standing = self.standing_of(*link, epoch);
+                standing.is_some_and(|standing| rotation.owes(&standing, parity, shard))
+            };
+            deal.fellows.iter().copied().filter(owed).collect()
         } else {
             segment.imports.for_whom(shard).collect()
         };
@@ -59,14 +56,12 @@ impl Stream {
         let Some(segment) = self.window.get(&number) else {
             return;
         };
-        let given_out = segment
-            .digest
-            .as_ref()
-            .map(|digest| segment.rotation.given_out(digest.header().parity));
         let slot = segment.rotation.slot(shard);
-        if !segment.deal.mine.contains(slot)
-            || !given_out.is_some_and(|shards| shards.contains(shard))
-        {
+        let given_out = |digest: &Digest| {
+            let given_out = segment.rotation.given_out(digest.header().parity);
+            given_out.contains(shard)
+        };
+        if !segment.deal.mine.contains(slot) || !segment.digest.as_ref().is_some_and(given_out) {
             return;
         }
         let deal = segment.deal.clone();
@@ -84,16 +79,19 @@ impl Stream {
         class: Class,
         proven: bool,
     ) {
-        let links = &self.links;
-        let trusted = |link: LinkId| links.get(link).is_none_or(|state| !state.distrusted);
+        // Most shards that come are nobody's to give.
+        if to.is_empty() {
+            return;
+        }
+        let distrusted = &self.distrusted;
         let Some(segment) = self.window.get_mut(&number) else {
             return;
         };
         let mut lacking = Vec::with_capacity(to.len());
         for &link in to {
             if core.links.connected(link)
-                && trusted(link)
-                && !segment.exchange(link).has.contains(shard)
+                && !distrusted.contains(link)
+                && !segment.has(link).contains(shard)
             {
                 lacking.push(link);
             }
@@ -123,7 +121,7 @@ impl Stream {
             }
         };
         for &link in &lacking {
-            segment.exchange(link).has.insert(shard);
+            segment.has_mut(link).insert(shard);
         }
         core.send(&lacking, &message, bytes, class, number);
     }
@@ -213,9 +211,10 @@ impl Stream {
             self.asked_early = true;
             return Ok(());
         };
-        let exchange = segment.exchange(from);
         // What was given before may have been lost on the way.
-        exchange.has = exchange.has.without(shards);
+        let has = segment.has_mut(from);
+        *has = has.without(shards);
+        let exchange = segment.exchange(from);
         exchange.waits_for = exchange.waits_for.union(shards);
         exchange.waits_for_list |= list && exchange.lists_sent < LISTS_MAX;
         segment.awaited = true;

@@ -22,11 +22,9 @@ pub(crate) struct Ask {
     pub overdue: Time,
 }
 
-/// What passed between this peer and one link of a segment.
+/// What passed between this peer and one link of a segment besides shards that are owed: little, with few links.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Exchange {
-    /// Shards that the other has from us or gave to us.
-    pub has: ShardSet,
     /// Shards that it asked for and that could not be given yet.
     pub waits_for: ShardSet,
     /// Whether it waits for the list of leaves.
@@ -56,7 +54,10 @@ pub(crate) struct Segment {
     paths: BTreeMap<u8, Hashes>,
     /// How many data shards there are, once all of them are there and are what was signed.
     restored: Option<usize>,
-    exchanges: Vec<Exchange>,
+    /// Per link, the shards that the other has from us or gave to us.
+    has: Vec<ShardSet>,
+    /// In ascending order of the links.
+    exchanges: Vec<(LinkId, Exchange)>,
     pub asks: BTreeMap<u8, Ask>,
     /// What this peer fetches from neighbouring clusters in place of silent relays.
     pub imports: Imports,
@@ -124,7 +125,8 @@ impl Segment {
             held: BTreeMap::new(),
             paths: BTreeMap::new(),
             restored: None,
-            exchanges: Vec::with_capacity(links),
+            has: vec![ShardSet::EMPTY; links],
+            exchanges: Vec::new(),
             asks: BTreeMap::new(),
             imports: Imports::default(),
             list_overdue: None,
@@ -158,18 +160,40 @@ impl Segment {
         .unwrap_or(Time::NEVER)
     }
 
-    pub fn exchange(&mut self, link: LinkId) -> &mut Exchange {
-        if self.exchanges.len() <= link {
-            self.exchanges.resize(link + 1, Exchange::default());
+    /// The shards that a link has from us or gave to us.
+    pub fn has(&self, link: LinkId) -> ShardSet {
+        self.has.get(link).copied().unwrap_or_default()
+    }
+
+    pub fn has_mut(&mut self, link: LinkId) -> &mut ShardSet {
+        if self.has.len() <= link {
+            self.has.resize(link + 1, ShardSet::EMPTY);
         }
-        &mut self.exchanges[link]
+        &mut self.has[link]
+    }
+
+    pub fn exchange(&mut self, link: LinkId) -> &mut Exchange {
+        let place = self.place_of(link).unwrap_or_else(|place| {
+            self.exchanges.insert(place, (link, Exchange::default()));
+            place
+        });
+        &mut self.exchanges[place].1
+    }
+
+    /// What passed with a link, if anything did.
+    pub fn exchange_with(&self, link: LinkId) -> Option<&Exchange> {
+        let place = self.place_of(link).ok()?;
+        Some(&self.exchanges[place].1)
+    }
+
+    fn place_of(&self, link: LinkId) -> Result<usize, usize> {
+        self.exchanges.binary_search_by_key(&link, |&(of, _)| of)
     }
 
     /// The number of a link is that of another peer now.
     pub fn forget_link(&mut self, link: LinkId) {
-        if let Some(exchange) = self.exchanges.get_mut(link) {
-            *exchange = Exchange::default();
-        }
+        *self.has_mut(link) = ShardSet::EMPTY;
+        self.exchanges.retain(|&(of, _)| of != link);
         self.asks.retain(|_, ask| ask.of != link);
         self.held.retain(|_, (from, _)| *from != link);
         for offers in self.offers.values_mut() {
@@ -180,14 +204,15 @@ impl Segment {
 
     /// Whether a link was asked for a shard at any time.
     pub fn asked(&self, link: LinkId, shard: u8) -> bool {
-        self.exchanges
-            .get(link)
+        self.exchange_with(link)
             .is_some_and(|exchange| exchange.asked.contains(shard))
     }
 
     /// All exchanges with their links.
     pub fn exchanges(&self) -> impl Iterator<Item = (LinkId, &Exchange)> {
-        self.exchanges.iter().enumerate()
+        self.exchanges
+            .iter()
+            .map(|(link, exchange)| (*link, exchange))
     }
 
     pub fn restored(&self) -> bool {
@@ -200,6 +225,20 @@ impl Segment {
 
     pub fn leaves(&self) -> Option<&Hashes> {
         self.digest.as_ref()?.leaves.as_ref()
+    }
+
+    /// Takes the list of leaves, which leads to the root that was signed. Whether it was not known.
+    pub fn list(&mut self, tree: Arc<Tree>) -> bool {
+        let Some(digest) = self
+            .digest
+            .as_mut()
+            .filter(|digest| digest.leaves.is_none())
+        else {
+            return false;
+        };
+        digest.leaves = Some(tree.leaves().clone());
+        self.tree = Some(tree);
+        true
     }
 
     /// Verified shards and those that wait for the list.
@@ -219,8 +258,7 @@ impl Segment {
     /// Takes a shard that came without a proof.
     pub fn take(&mut self, work: &dyn Work, from: LinkId, shard: u8, bytes: Bytes) -> Taken {
         if self.have.contains(shard) {
-            let known = self.shards.get(usize::from(shard));
-            return match known.is_some_and(|known| known.as_ref() == Some(&bytes)) {
+            return match self.holds(shard, &bytes) {
                 true => Taken::Duplicate,
                 false => Taken::Mismatch,
             };
@@ -240,6 +278,14 @@ impl Segment {
                 Taken::Held
             }
         }
+    }
+
+    /// Whether this is a verified shard that is there.
+    pub fn holds(&self, shard: u8, bytes: &Bytes) -> bool {
+        // In a simulation it is nearly always the very same buffer.
+        let place = |bytes: &Bytes| (bytes.as_ptr(), bytes.len());
+        let known = self.shards.get(usize::from(shard)).and_then(Option::as_ref);
+        known.is_some_and(|known| place(known) == place(bytes) || known == bytes)
     }
 
     /// Takes a shard whose proof led to the root that was signed.
@@ -298,8 +344,10 @@ impl Segment {
             return Some(Err(()));
         };
         self.restored = Some(data.len());
-        for (shard, bytes) in data.into_iter().enumerate() {
-            self.put(shard as u8, bytes);
+        for (shard, bytes) in (0..).zip(data) {
+            if !self.have.contains(shard) {
+                self.put(shard, bytes);
+            }
         }
         self.held.clear();
         self.asks.clear();
@@ -309,7 +357,8 @@ impl Segment {
     /// A shard's bytes: one that came, or after restoring any.
     pub fn shard(&mut self, work: &dyn Work, coder: &Coder, shard: u8) -> Option<Bytes> {
         if !self.have.contains(shard) {
-            let (data, digest) = (self.data()?, self.digest.as_ref()?);
+            let data: Option<Vec<Bytes>> = self.data()?.iter().cloned().collect();
+            let (data, digest) = (data?, self.digest.as_ref()?);
             for (place, bytes) in work.parity(coder, digest, &data).into_iter().enumerate() {
                 let number = (coder.k() + place) as u8;
                 if !self.have.contains(number) {
@@ -321,14 +370,14 @@ impl Segment {
     }
 
     /// The data shards of a restored segment.
-    fn data(&self) -> Option<Vec<Bytes>> {
-        self.shards[..self.restored?].iter().cloned().collect()
+    fn data(&self) -> Option<&[Option<Bytes>]> {
+        self.shards.get(..self.restored?)
     }
 
     /// The payload in pieces, without the padding.
     pub fn payload(&self) -> Option<Vec<Bytes>> {
         let length = self.digest.as_ref()?.header().length as usize;
-        Some(work::payload(&self.data()?, length))
+        Some(work::payload(self.data()?.iter().flatten(), length))
     }
 
     /// What proves a shard to a neighbouring cluster: for the first shards all leaves, for others the path.

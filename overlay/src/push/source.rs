@@ -56,7 +56,7 @@ impl Stream {
         }
         let number = self.own.next;
         self.own.next += 1;
-        let deal = core.deal(self.number, number);
+        let deal = core.deal(self.number, number).clone();
         // At the beginning nobody knows yet who gives, so everything is given out.
         let all = core.ablated.lacks(Mechanism::ParityAdaptation);
         let missing = if all || number < self.own.first + LEARNING {

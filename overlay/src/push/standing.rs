@@ -35,13 +35,11 @@ impl Stream {
         let standing = if self.watching {
             self.givers.try_again(core.now);
             let mut standing = self.givers.standing();
-            let away = |slot: &u8| {
-                deal.holders[usize::from(*slot)].is_some_and(|link| !core.links.connected(link))
-            };
-            standing.silent = standing.silent.union(self.slots_of_source(&deal));
-            standing.silent = standing
-                .silent
-                .union((0..self.n).filter(away).collect::<SlotSet>());
+            let away = |link: &Option<LinkId>| link.is_some_and(|link| !core.links.connected(link));
+            let slots = (0..).zip(&deal.holders);
+            let slots = slots.filter(|(_, link)| away(link)).map(|(slot, _)| slot);
+            let known = standing.silent.union(deal.slots_of_source(self.number));
+            standing.silent = known.union(slots.collect());
             standing
         } else {
             Standing {
@@ -82,7 +80,7 @@ impl Stream {
         standing.silent = standing.silent.intersection(SlotSet::below(self.n));
         standing.extra = standing.extra.min(reserve_max(self.k));
         let known = core.view.epochs().any(|held| held.own.epoch == epoch);
-        let [newer, older] = &mut self.link(from).standings;
+        let [newer, older] = self.wants(from);
         match newer {
             _ if !known => {}
             Some((named, _)) if *named > epoch => *older = Some((epoch, standing)),
@@ -94,14 +92,10 @@ impl Stream {
     /// What a link wants of segments that an epoch governs. Slots that it calls silent are those of one
     /// epoch; of another epoch it has no complaints yet.
     pub(super) fn standing_of(&self, link: LinkId, epoch: u64) -> Option<Standing> {
-        let state = self.links.get(link).filter(|state| !state.distrusted)?;
-        let standings = state.standings;
-        let exact = standings
-            .iter()
-            .flatten()
-            .find(|(named, _)| *named == epoch);
+        let wants = self.wants.get(link).filter(|_| !self.distrusts(link))?;
+        let exact = wants.iter().flatten().find(|(named, _)| *named == epoch);
         let other = || {
-            standings[0].map(|(_, standing)| Standing {
+            wants[0].map(|(_, standing)| Standing {
                 silent: SlotSet::EMPTY,
                 ..standing
             })

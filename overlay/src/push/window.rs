@@ -13,6 +13,10 @@ use std::ops::{RangeFrom, RangeTo};
 pub(crate) struct Window {
     /// In ascending order of their numbers.
     entries: Vec<Entry>,
+    /// The numbers of those that were given out to be changed since they were noted.
+    changed: Vec<SegmentNumber>,
+    /// Of the others together.
+    noted: Noted,
 }
 
 struct Entry {
@@ -24,8 +28,30 @@ struct Entry {
 
 #[derive(Clone, Copy)]
 struct Noted {
+    /// When it is due; of several, when the first is, or before that.
     due: Time,
+    /// How many shards wait for the list of leaves.
     held: usize,
+}
+
+impl Default for Noted {
+    fn default() -> Noted {
+        Noted {
+            due: Time::NEVER,
+            held: 0,
+        }
+    }
+}
+
+impl Noted {
+    /// Leaves out what was noted of one segment.
+    fn take(&mut self, one: Noted) {
+        self.held -= one.held;
+        if one.due == self.due && one.due < Time::NEVER {
+            // Which of the others comes next is looked up when it is asked for.
+            self.due = Time::ZERO;
+        }
+    }
 }
 
 impl Window {
@@ -34,7 +60,7 @@ impl Window {
     }
 
     pub fn clear(&mut self) {
-        self.entries.clear();
+        *self = Window::default();
     }
 
     pub fn contains_key(&self, number: &SegmentNumber) -> bool {
@@ -48,28 +74,31 @@ impl Window {
 
     pub fn get_mut(&mut self, number: &SegmentNumber) -> Option<&mut Segment> {
         let place = self.place(*number).ok()?;
-        Some(self.entries[place].change())
+        Some(self.at_mut(place))
     }
 
-    /// The segment of a number, begun now if there is none.
-    pub fn get_or_begin(
-        &mut self,
-        number: SegmentNumber,
-        begin: impl FnOnce() -> Segment,
-    ) -> &mut Segment {
-        let place = self.place(number).unwrap_or_else(|place| {
-            let (segment, noted) = (Box::new(begin()), None);
-            self.entries.insert(
-                place,
-                Entry {
-                    number,
-                    segment,
-                    noted,
-                },
-            );
-            place
-        });
-        self.entries[place].change()
+    /// The segment at a place.
+    pub fn at_mut(&mut self, place: usize) -> &mut Segment {
+        let entry = &mut self.entries[place];
+        if let Some(noted) = entry.noted.take() {
+            self.noted.take(noted);
+            self.changed.push(entry.number);
+        }
+        &mut entry.segment
+    }
+
+    /// Puts a segment where its number belongs.
+    pub fn insert(&mut self, place: usize, segment: Segment) {
+        let number = segment.number;
+        self.changed.push(number);
+        self.entries.insert(
+            place,
+            Entry {
+                number,
+                segment: Box::new(segment),
+                noted: None,
+            },
+        );
     }
 
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &SegmentNumber> + Clone {
@@ -95,62 +124,80 @@ impl Window {
         &mut self,
         numbers: RangeTo<SegmentNumber>,
     ) -> impl Iterator<Item = (&SegmentNumber, &mut Segment)> {
-        let (Ok(place) | Err(place)) = self.place(numbers.end);
-        let entries = self.entries[..place].iter_mut();
-        entries.map(|entry| {
-            entry.noted = None;
-            (&entry.number, &mut *entry.segment)
-        })
+        let (Ok(end) | Err(end)) = self.place(numbers.end);
+        for place in 0..end {
+            self.at_mut(place);
+        }
+        let entries = self.entries[..end].iter_mut();
+        entries.map(|entry| (&entry.number, &mut *entry.segment))
     }
 
     /// Lets go of the segments before a number.
     pub fn forget(&mut self, numbers: RangeTo<SegmentNumber>) {
         let (Ok(place) | Err(place)) = self.place(numbers.end);
-        self.entries.drain(..place);
+        for entry in self.entries.drain(..place) {
+            self.noted.take(entry.noted.unwrap_or_default());
+        }
+        self.changed.retain(|&number| number >= numbers.end);
     }
 
     /// Lets go of those segments from a number on that are not to be kept.
     pub fn retain(&mut self, numbers: RangeFrom<SegmentNumber>, keep: impl Fn(&Segment) -> bool) {
-        self.entries
-            .retain(|entry| entry.number < numbers.start || keep(&entry.segment));
+        let (Ok(first) | Err(first)) = self.place(numbers.start);
+        for place in (first..self.entries.len()).rev() {
+            if !keep(&self.entries[place].segment) {
+                let entry = self.entries.remove(place);
+                self.noted.take(entry.noted.unwrap_or_default());
+                self.changed.retain(|&number| number != entry.number);
+            }
+        }
     }
 
     /// The segments to be looked at now: those that are due, and those that were changed and may be. And
     /// when the first of the others is due.
-    pub fn due(&self, now: Time) -> (Vec<SegmentNumber>, Time) {
-        let mut next = Time::NEVER;
-        let due = self.entries.iter().filter_map(|entry| match entry.noted {
-            Some(noted) if noted.due > now => {
-                next = next.min(noted.due);
-                None
-            }
-            _ => Some(entry.number),
-        });
-        (due.collect(), next)
+    pub fn due(&mut self, now: Time) -> (Vec<SegmentNumber>, Time) {
+        let mut due = self.changed.clone();
+        if self.noted.due <= now {
+            let entries = self.entries.iter();
+            let noted = entries.filter_map(|entry| Some((entry.number, entry.noted?.due)));
+            due.extend(
+                noted
+                    .clone()
+                    .filter(|(_, at)| *at <= now)
+                    .map(|(number, _)| number),
+            );
+            let others = noted.map(|(_, at)| at).filter(|&at| at > now);
+            self.noted.due = others.min().unwrap_or(Time::NEVER);
+        }
+        due.sort_unstable();
+        (due, self.noted.due)
     }
 
     /// Notes of a segment that was looked at when it is due next.
     pub fn note(&mut self, number: SegmentNumber) {
         if let Ok(place) = self.place(number) {
             let entry = &mut self.entries[place];
-            entry.noted = Some(Noted {
+            let noted = Noted {
                 due: entry.segment.due(),
                 held: entry.segment.held_len(),
-            });
+            };
+            match entry.noted.replace(noted) {
+                Some(before) => self.noted.take(before),
+                None => self.changed.retain(|&changed| changed != number),
+            }
+            self.noted.held += noted.held;
+            self.noted.due = self.noted.due.min(noted.due);
         }
     }
 
     /// How many shards wait for the list of leaves, of all segments together.
     pub fn held(&self) -> usize {
-        let held = |entry: &Entry| match entry.noted {
-            Some(noted) => noted.held,
-            None => entry.segment.held_len(),
-        };
-        self.entries.iter().map(held).sum()
+        let changed = self.changed.iter().filter_map(|number| self.get(number));
+        self.noted.held + changed.map(Segment::held_len).sum::<usize>()
     }
 
     /// The place of a segment, or where it would be; looked for from the newest on.
-    fn place(&self, number: SegmentNumber) -> Result<usize, usize> {
+    pub fn place(&self, number: SegmentNumber) -> Result<usize, usize> {
         let before = self
             .entries
             .iter()
@@ -160,12 +207,5 @@ impl Window {
             Some(place) => Err(place + 1),
             None => Err(0),
         }
-    }
-}
-
-impl Entry {
-    fn change(&mut self) -> &mut Segment {
-        self.noted = None;
-        &mut self.segment
     }
 }

@@ -1,6 +1,6 @@
 //! No queue or window holds more than its bound.
 
-use super::{Invariant, Step};
+use super::{Invariant, Kind, Step};
 use crate::scene::Scene;
 use hamlet_overlay::{peer::Sizes, time::Time};
 
@@ -10,6 +10,10 @@ pub struct WithinBounds;
 impl Invariant for WithinBounds {
     fn name(&self) -> &'static str {
         "no queue or window exceeds its bound"
+    }
+
+    fn looks_at(&self) -> &'static [Kind] {
+        &[Kind::Holds]
     }
 
     fn check(

@@ -1,6 +1,6 @@
 //! Nobody plays more of a stream than its certificate allows.
 
-use super::{Invariant, Step};
+use super::{Invariant, Kind, Step};
 use crate::scene::Scene;
 use hamlet_overlay::{time::Time, view::StreamNumber};
 use std::collections::BTreeMap;
@@ -20,6 +20,10 @@ pub struct WithinRate {
 impl Invariant for WithinRate {
     fn name(&self) -> &'static str {
         "no more is played of a stream than its certificate allows"
+    }
+
+    fn looks_at(&self) -> &'static [Kind] {
+        &[Kind::Delivered]
     }
 
     fn check(&mut self, scene: &Scene, now: Time, peer: usize, step: Step) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! Nobody sends a shard that it does not owe to whom it does not owe it.
 
-use super::{Invariant, Step};
+use super::{Invariant, Kind, Step};
 use crate::{membership::Membership, scene::Scene};
 use hamlet_overlay::{
     identity::PeerId,
@@ -127,6 +127,10 @@ impl OwedOnly {
 impl Invariant for OwedOnly {
     fn name(&self) -> &'static str {
         "nobody sends a shard that it does not owe"
+    }
+
+    fn looks_at(&self) -> &'static [Kind] {
+        &[Kind::Sent, Kind::Received]
     }
 
     fn check(&mut self, scene: &Scene, _now: Time, peer: usize, step: Step) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! A stream whose source contradicted itself is over, and no other ever is.
 
-use super::{Invariant, Step};
+use super::{Invariant, Kind, Step};
 use crate::scene::Scene;
 use hamlet_overlay::{time::Time, view::StreamNumber};
 use std::collections::BTreeSet;
@@ -14,6 +14,10 @@ pub struct NothingAfterwards {
 impl Invariant for NothingAfterwards {
     fn name(&self) -> &'static str {
         "a stream ends where its source is proved to lie, and nowhere else"
+    }
+
+    fn looks_at(&self) -> &'static [Kind] {
+        &[Kind::Delivered, Kind::Stopped]
     }
 
     fn check(&mut self, scene: &Scene, _now: Time, peer: usize, step: Step) -> Result<(), String> {

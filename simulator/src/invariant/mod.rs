@@ -49,10 +49,37 @@ pub enum Step<'a> {
     Holds(Sizes),
 }
 
+/// A kind of [`Step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Sent,
+    Received,
+    Delivered,
+    Stopped,
+    Holds,
+}
+
+impl Step<'_> {
+    /// What kind of step it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Step::Sent { .. } => Kind::Sent,
+            Step::Received { .. } => Kind::Received,
+            Step::Delivered(_) => Kind::Delivered,
+            Step::Stopped(_) => Kind::Stopped,
+            Step::Holds(_) => Kind::Holds,
+        }
+    }
+}
+
 /// A rule that no honest peer may ever break.
 pub trait Invariant: Send {
     /// The rule, in a few words.
     fn name(&self) -> &'static str;
+
+    /// The kinds of steps that it looks at; it is shown no others.
+    fn looks_at(&self) -> &'static [Kind];
 
     /// Checks a step that the honest peer with index `peer` made now; an error says what is wrong.
     fn check(&mut self, scene: &Scene, now: Time, peer: usize, step: Step) -> Result<(), String>;

@@ -1,6 +1,6 @@
 //! Segments are handed out in order, each once, and gaps are owned up to.
 
-use super::{Invariant, Step};
+use super::{Invariant, Kind, Step};
 use crate::scene::Scene;
 use hamlet_overlay::{
     time::Time,
@@ -17,6 +17,10 @@ pub struct InOrderOnce {
 impl Invariant for InOrderOnce {
     fn name(&self) -> &'static str {
         "segments are handed out in order, each once"
+    }
+
+    fn looks_at(&self) -> &'static [Kind] {
+        &[Kind::Delivered]
     }
 
     fn check(&mut self, _scene: &Scene, _now: Time, peer: usize, step: Step) -> Result<(), String> {

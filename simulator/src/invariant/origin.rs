@@ -1,6 +1,6 @@
 //! Nothing is played that the source did not publish.
 
-use super::{Invariant, Step};
+use super::{Invariant, Kind, Step};
 use crate::scene::Scene;
 use hamlet_overlay::time::Time;
 
@@ -10,6 +10,10 @@ pub struct SignedContent;
 impl Invariant for SignedContent {
     fn name(&self) -> &'static str {
         "nothing is played that the source did not sign"
+    }
+
+    fn looks_at(&self) -> &'static [Kind] {
+        &[Kind::Delivered]
     }
 
     fn check(&mut self, scene: &Scene, _now: Time, _peer: usize, step: Step) -> Result<(), String> {

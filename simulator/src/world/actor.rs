@@ -26,6 +26,8 @@ pub struct Character {
 
 /// A peer in the world.
 pub struct Actor {
+    /// The peer's index.
+    pub me: u32,
     peer: Peer,
     /// Its ends of links, and what it sends over them.
     pub ends: Ends,
@@ -69,6 +71,7 @@ impl Actor {
         downlink: Downlink,
     ) -> Actor {
         Actor {
+            me,
             peer,
             ends: Ends::new(me),
             uplink: Uplink::default(),

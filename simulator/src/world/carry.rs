@@ -60,7 +60,8 @@ impl Region {
 
     /// Puts a message on its way to one receiver.
     fn launch(&mut self, from: usize, to: u32, message: Arc<Message>) {
-        let ends = &mut self.actors[from - self.first].ends;
+        let place = self.place(from);
+        let ends = &mut self.actors[place].ends;
         if let Fate::Arrives(after) = ends.send(&self.lines, to, self.now) {
             self.enter(self.now + after, from, to, Event::Arrives(message));
         }

@@ -63,12 +63,14 @@ impl World {
         };
 
         let each = peers.div_ceil(threads.clamp(1, peers));
+        let seats = Arc::new(seats(&cast));
         let nursery = Arc::new(Nursery::new(&settings, keys, work, &sources));
         let lines = Arc::new(Lines::new(&cast, &settings.links));
         let mut regions: Vec<Region> = (0..peers)
             .step_by(each)
-            .map(|first| region(&settings, &nursery, &lines, first))
+            .map(|first| region(&settings, &nursery, &lines, &seats, first))
             .collect();
+        let mut actors = Vec::with_capacity(peers);
         let uploads = Randomness::new(seed, Purpose::Upload);
         let downloads = Randomness::new(seed, Purpose::Download);
         let plan = presence::plan(&settings, &cast);
@@ -114,7 +116,11 @@ impl World {
             let me = peer as u32;
             let mut actor = Actor::new(me, state, character, upload, downlink);
             (actor.machine, actor.absences) = (machine, absences);
-            regions[peer / each].actors.push(actor);
+            actors.push(actor);
+        }
+        actors.sort_unstable_by_key(|actor| seats[actor.me as usize]);
+        for (seat, actor) in actors.into_iter().enumerate() {
+            regions[seat / each].actors.push(actor);
         }
         let directory = Directory::new(ids);
         let epochs = moves::plan(&settings, &cast, &network, &directory);
@@ -143,7 +149,8 @@ impl World {
         }
         for (&source, first) in scene.sources.iter().zip(first_cuts) {
             let cuts = Event::Cuts { number: 0 };
-            regions[source / each].enter(first, source, source as u32, cuts);
+            let region = seats[source] as usize / each;
+            regions[region].enter(first, source, source as u32, cuts);
         }
         let mut world = World {
             settings,
@@ -156,15 +163,17 @@ impl World {
     }
 }
 
-/// The region whose first peer this is, without its peers.
+/// The region whose first seat this is, without its peers.
 fn region(
     settings: &Arc<Settings>,
     nursery: &Arc<Nursery>,
     lines: &Arc<Lines>,
+    seats: &Arc<Vec<u32>>,
     first: usize,
 ) -> Region {
     Region {
         settings: settings.clone(),
+        seats: seats.clone(),
         first,
         actors: Vec::new(),
         calendar: Calendar::new(lines.shortest_micros()),
@@ -188,6 +197,17 @@ fn region(
         taken: Vec::new(),
         outputs: Vec::new(),
     }
+}
+
+/// Per peer its seat, so that fellow members at the founding sit side by side.
+fn seats(cast: &Cast) -> Vec<u32> {
+    let mut order: Vec<usize> = (0..cast.clusters.len()).collect();
+    order.sort_by_key(|&peer| cast.clusters[peer]);
+    let mut seats = vec![0; order.len()];
+    for (seat, peer) in (0..).zip(order) {
+        seats[peer] = seat;
+    }
+    seats
 }
 
 /// Who is who: the peers in the order of their keys, and their clusters.

@@ -125,7 +125,7 @@ impl World {
         for region in 0..self.regions.len() {
             let mut outbox = mem::take(&mut self.regions[region].outbox);
             for entry in outbox.drain(..) {
-                self.region_of(entry.to as usize).calendar.enter(entry);
+                self.region_at(entry.to as usize).calendar.enter(entry);
             }
             self.regions[region].outbox = outbox;
         }
@@ -146,7 +146,12 @@ impl World {
     }
 
     fn region_of(&mut self, peer: usize) -> &mut Region {
-        let after = |region: &Region| region.first <= peer;
+        let seat = self.regions[0].seats[peer] as usize;
+        self.region_at(seat)
+    }
+
+    fn region_at(&mut self, seat: usize) -> &mut Region {
+        let after = |region: &Region| region.first <= seat;
         let place = self.regions.partition_point(after).saturating_sub(1);
         &mut self.regions[place]
     }
@@ -183,7 +188,8 @@ impl World {
     pub fn figures(&self) -> Figures {
         let mut refused = BTreeMap::new();
         let mut blame = Blame::default();
-        for (peer, actor) in self.actors().enumerate() {
+        for actor in self.actors() {
+            let peer = actor.me as usize;
             if !self.scene.byzantine[peer] {
                 for (why, count) in actor.refused() {
                     *refused.entry(why).or_insert(0) += count;

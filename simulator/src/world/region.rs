@@ -22,13 +22,17 @@ use hamlet_overlay::{
     view::SegmentNumber,
     work::Work,
 };
-use std::{cmp::Ordering, mem, ops::Range, sync::Arc};
+use std::{cmp::Ordering, mem, sync::Arc};
 
 /// Some of the peers of a world.
 pub(super) struct Region {
     pub settings: Arc<Settings>,
-    /// The index of the first of its peers.
+    /// Where peers sit in memory: per peer, its seat among all. Fellow members sit side by side, since what one
+    /// of them touches the next one touches too, and most messages stay within a region.
+    pub seats: Arc<Vec<u32>>,
+    /// The first of its seats.
     pub first: usize,
+    /// The peers in these seats.
     pub actors: Vec<Actor>,
     pub lines: Arc<Lines>,
     pub calendar: Calendar<Event>,
@@ -61,8 +65,17 @@ pub(super) struct Region {
 
 impl Region {
     /// The indices of its peers.
-    pub fn peers(&self) -> Range<usize> {
-        self.first..self.first + self.actors.len()
+    pub fn peers(&self) -> Vec<usize> {
+        self.actors.iter().map(|actor| actor.me as usize).collect()
+    }
+
+    fn seat(&self, peer: usize) -> usize {
+        self.seats[peer] as usize
+    }
+
+    /// Where one of its peers is among them.
+    pub fn place(&self, peer: usize) -> usize {
+        self.seat(peer) - self.first
     }
 
     /// Lives through a window, or the part of it up to `until`.
@@ -98,20 +111,21 @@ impl Region {
 
     /// One of its peers.
     pub fn actor(&mut self, peer: usize) -> &mut Actor {
-        &mut self.actors[peer - self.first]
+        let place = self.place(peer);
+        &mut self.actors[place]
     }
 
     fn happen(&mut self, scene: &Scene, entry: Entry<Event>) {
         let Entry {
             time,
-            to,
+            to: seat,
             from,
             event,
             ..
         } = entry;
         self.now = time;
-        let peer = to as usize;
-        let actor = &mut self.actors[peer - self.first];
+        let actor = &mut self.actors[seat as usize - self.first];
+        let (to, peer) = (actor.me, actor.me as usize);
         if !event.is_of_the_world() {
             if actor.is_away() {
                 return;
@@ -174,8 +188,10 @@ impl Region {
             self.take(scene, peer, output);
         }
         self.outputs = outputs;
-        let holds = self.actor(peer).sizes();
-        self.check(scene, peer, Step::Holds(holds));
+        if !scene.byzantine[peer] {
+            let holds = self.actor(peer).sizes();
+            self.check(scene, peer, Step::Holds(holds));
+        }
     }
 
     /// Does what a peer wants done.
@@ -230,9 +246,10 @@ impl Region {
         let made = &mut self.actor(by).made;
         let number = *made;
         *made = made.wrapping_add(1);
+        let seat = self.seat(to as usize);
         let entry = Entry {
             time: time.max(self.now),
-            to,
+            to: seat as u32,
             from,
             number,
             event,
@@ -241,7 +258,7 @@ impl Region {
         debug_assert!(to as usize == by || !within, "sooner than the lookahead");
         if to as usize == by && within {
             self.soon.push(entry);
-        } else if self.peers().contains(&(to as usize)) {
+        } else if (self.first..self.first + self.actors.len()).contains(&seat) {
             self.calendar.enter(entry);
         } else {
             self.outbox.push(entry);
