@@ -51,12 +51,16 @@ pub enum Step<'a> {
 
 /// A kind of [`Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Kind {
+    /// A frame went out.
     Sent,
+    /// A frame came.
     Received,
+    /// A segment was handed out.
     Delivered,
+    /// A stream was ended.
     Stopped,
+    /// An input was taken.
     Holds,
 }
 
