@@ -3,7 +3,7 @@
 use crate::{
     config::Settings,
     control::{self, Access, Server, metrics::Metrics, roll::Roll},
-    data::{Folder, Lock, Reservation},
+    data::{Folder, Invitation, Lock, Reservation},
     driver::{self, DriverConfig, PeerHandle},
     failure::{Failure, Kind},
     ingest::publish::Publisher,
@@ -12,7 +12,12 @@ use crate::{
     uri::StreamUri,
 };
 use hamlet_overlay::{
-    agreement::Agreed, genesis::Network, identity::PeerId, io::Event, view::Epoch,
+    agreement::Agreed,
+    genesis::Network,
+    identity::PeerId,
+    io::Event,
+    membership::admission::{Admission, Credential},
+    view::Epoch,
 };
 use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc};
@@ -109,6 +114,45 @@ impl Service {
     }
 }
 
+/// What admits a peer to a network; where that is work, the work is done now.
+async fn credential(
+    network: &Network,
+    me: PeerId,
+    invitation: Option<Invitation>,
+) -> Result<Credential, Failure> {
+    let founder = network.cluster_of(me).is_some();
+    match (&network.genesis().admission, invitation) {
+        (_, Some(invitation)) => Ok(invitation.into()),
+        (Admission::Invitation { .. }, None) if !founder => Err(Failure::new(
+            Kind::Configuration,
+            format!(
+                "who joins this network is invited: have one of its publishers run `hamlet invite {me}`, and write what that \
+                 prints into the configuration as invitation"
+            ),
+        )),
+        (&Admission::Work { bits }, None) if !founder => {
+            info!(
+                bits,
+                "spending work on this peer's key, so that it is admitted"
+            );
+            let id = network.id();
+            // Whoever loses patience drops this, and the work ends.
+            let wanted = Arc::new(());
+            let alive = Arc::downgrade(&wanted);
+            let work = move || Credential::work(id, me, bits, || alive.strong_count() > 0);
+            let work = tokio::task::spawn_blocking(work).await;
+            drop(wanted);
+            work.ok().flatten().ok_or_else(|| {
+                Failure::new(
+                    Kind::Failed,
+                    "the work that admits this peer came to nothing",
+                )
+            })
+        }
+        _ => Ok(Credential::Key),
+    }
+}
+
 /// The node of a data folder, while it runs in this process.
 pub struct Node {
     service: Arc<Service>,
@@ -143,6 +187,11 @@ impl Node {
         config.upload_bits_per_s = settings.upload_limit.map(|rate| rate.bits_per_s);
         config.publish_from = numbers.next();
         config.cluster = settings.cluster;
+        config.credential = credential(&network, key.id(), settings.invitation).await?;
+        let contacts = settings.join.iter().cloned();
+        config.contacts = contacts
+            .map(|contact| (contact.peer, vec![contact.address]))
+            .collect();
         config.journal = Some(driver::JournalPath {
             file: folder.agreement(network.id()),
             unused: folder.unused(),
@@ -150,7 +199,7 @@ impl Node {
         let mut registry = Registry::default();
         config.metrics = Some(Arc::new(libp2p::metrics::Metrics::new(&mut registry)));
         let handle = driver::start(config).await?;
-        log_events(&handle);
+        log_events(&handle, network.genesis().admission == Admission::Closed);
 
         let publisher = Arc::new(Publisher::new(&network, handle.clone(), numbers));
         let service = Arc::new(Service::new(
@@ -245,7 +294,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Writes what happens to the peer to the log.
-fn log_events(handle: &PeerHandle) {
+fn log_events(handle: &PeerHandle, closed: bool) {
     let mut events = handle.events();
     tokio::spawn(async move {
         let mut left_out = None;
@@ -271,13 +320,23 @@ fn log_events(handle: &PeerHandle) {
                 Ok((_, Event::Agreed(Agreed::Began(epoch)))) => {
                     info!(epoch, "this peer is a member of its cluster's epoch");
                 }
-                Ok((_, Event::Agreed(Agreed::PutOut(epoch)))) => {
-                    warn!(
+                Ok((_, Event::Agreed(Agreed::Moved(cluster)))) => {
+                    info!(
+                        cluster,
+                        "a walk has led this peer to its place in another cluster"
+                    );
+                }
+                Ok((_, Event::Agreed(Agreed::PutOut(epoch)))) => match closed {
+                    true => warn!(
                         epoch,
                         "this peer is no member of its cluster from this epoch on; `hamlet member add` on its members takes \
                          it in again"
-                    );
-                }
+                    ),
+                    false => info!(
+                        epoch,
+                        "this peer is no member of its cluster from this epoch on; it asks for a place elsewhere"
+                    ),
+                },
                 Ok((_, Event::Agreed(Agreed::Failed(epoch, error)))) => {
                     error!(epoch, %error, "this peer cannot begin an epoch of its cluster");
                 }

@@ -27,7 +27,7 @@ fn a_genesis_that_does_not_match_its_network_id() {
         &["genesis.toml:4:", "was changed"],
     );
     edit(&town.peer(2).join("genesis.toml"), "g_max", "g_mux");
-    fails(town.on(2, &["node"]), 3, &["genesis.toml:10:", "g_mux"]);
+    fails(town.on(2, &["node"]), 3, &["genesis.toml:11:", "g_mux"]);
     // A peer that is no founder of the network.
     fs::remove_file(town.peer(3).join("key")).unwrap();
     let (code, key, _) = run(town.on(3, &["keygen"]));

@@ -52,6 +52,7 @@ fn config(
         upload_bits_per_s: None,
         prefer,
         shape: LinkShape::default(),
+        visitors: false,
         metrics: None,
     }
 }
@@ -144,6 +145,45 @@ async fn both_protocols_carry_frames_both_ways_and_count_them() {
         );
         one.close().await;
         disconnected(&mut other, one_id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_is_taken_up_or_sent_away() {
+    for (kind, host, guest) in [(TransportKind::Quic, 1, 2), (TransportKind::Tcp, 2, 1)] {
+        let mut closed = Swarm::start(config(host, any_port(kind), &[], kind))
+            .await
+            .unwrap();
+        let mut open = config(host, any_port(kind), &[], kind);
+        open.visitors = true;
+        let mut open = Swarm::start(open).await.unwrap();
+        let known = [(host, closed.listening()[0].clone())];
+        let mut visitor = Swarm::start(config(guest, any_port(kind), &known, kind))
+            .await
+            .unwrap();
+        visitor.connect(id(host));
+        // Whoever takes no visitors hears nothing of them.
+        let heard = timeout(Duration::from_secs(3), closed.next()).await;
+        assert!(heard.is_err(), "{heard:?}");
+        visitor.learn(id(host), open.listening());
+        while !matches!(next(&mut open).await, TransportEvent::Visitor(peer) if peer == id(guest)) {
+        }
+        open.connect(id(guest));
+        tokio::join!(
+            connected(&mut open, id(guest)),
+            connected(&mut visitor, id(host))
+        );
+        send(
+            &mut visitor,
+            id(host),
+            parcel(Class::Control, &b"let me in"[..]),
+        );
+        assert_eq!(frame(&mut open).await.1, "let me in");
+        // Who is not wanted any more is a visitor again when it comes back.
+        open.release(id(guest));
+        disconnected(&mut visitor, id(host)).await;
+        while !matches!(next(&mut open).await, TransportEvent::Visitor(peer) if peer == id(guest)) {
+        }
     }
 }
 

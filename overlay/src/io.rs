@@ -20,6 +20,8 @@ pub enum Input {
     Wake,
     /// Frames to and from this peer pass now.
     Connected(PeerId),
+    /// A peer has come that was not asked for, and goes again unless a link with it is wanted from now on.
+    Visitor(PeerId),
     /// Frames to this peer are lost from now on.
     Disconnected(PeerId),
     /// A frame came from a connected peer, whose key the transport has checked.

@@ -8,7 +8,7 @@ use crate::{
         cluster::Wanted,
         log::{LogEntry, What},
     },
-    data::{Folder, SecretKey, card, genesis},
+    data::{Folder, Invitation, SecretKey, card, genesis},
     failure::{Failure, Kind},
 };
 use clap::{Args, Subcommand};
@@ -19,6 +19,7 @@ use hamlet_overlay::{
         order::MAX_ADDRESSES,
     },
     identity::{Ed25519Signer, PeerId},
+    membership::admission::Admission,
 };
 use serde::Serialize;
 use std::{
@@ -33,6 +34,9 @@ use std::{
 /// folder with `hamlet member new`, which prints its card, and runs `hamlet node`; then the operators of enough members
 /// run `hamlet member add CARD`. The change comes with the cluster's next epoch, a few seconds later, and its neighbours
 /// hear of it. Streams play on meanwhile.
+///
+/// In a network that admits peers by itself (`hamlet network new --admit`) a new peer's folder names no cluster, and nobody adds it: run
+/// `hamlet node`, and it walks to a place that nobody chose.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -56,9 +60,16 @@ struct New {
     /// The genesis of the network
     #[arg(long, value_name = "PATH")]
     genesis: PathBuf,
-    /// The number of the cluster that is to take the peer in
+    /// The number of the cluster whose operators take the peer in; in a network where peers may join, none is named
     #[arg(long, value_name = "NUMBER")]
-    cluster: u64,
+    cluster: Option<u64>,
+    /// What admits the peer, where peers are invited: what `hamlet invite` printed for its key. It may be written into the
+    /// configuration later
+    #[arg(long, value_name = "INVITATION")]
+    invitation: Option<Invitation>,
+    /// A peer to ask the way into the network [default: founders]; may be given more than once
+    #[arg(long, value_name = "KEY@MULTIADDRESS", value_delimiter = ',')]
+    join: Vec<String>,
     /// Where other peers reach it; may be given more than once
     #[arg(
         long,
@@ -169,7 +180,12 @@ fn answer(entry: &LogEntry) -> String {
 #[derive(Serialize)]
 struct Configuration<'a> {
     listen: &'a [String],
-    cluster: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation: Option<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    join: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<std::net::SocketAddr>,
 }
@@ -177,19 +193,27 @@ struct Configuration<'a> {
 impl New {
     fn run(&self) -> Result<(), Failure> {
         let network = genesis::read(&self.genesis)?;
-        if usize::try_from(self.cluster).is_ok_and(|number| number >= network.clusters().len()) {
-            let text = format!(
-                "there is no cluster {}: clusters are numbered from 0 to {}",
-                self.cluster,
-                network.clusters().len().saturating_sub(1)
-            );
-            return Err(Failure::new(Kind::Configuration, text));
+        let clusters = network.clusters().len() as u64;
+        let problem = match self.cluster {
+            Some(cluster) if cluster >= clusters => Some(format!(
+                "there is no cluster {cluster}: clusters are numbered from 0 to {}",
+                clusters - 1
+            )),
+            None if network.genesis().admission == Admission::Closed => Some(
+                "nobody may join this network by itself: say with --cluster whose operators take the peer in".to_owned(),
+            ),
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            return Err(Failure::new(Kind::Configuration, problem));
         }
         let folder = self.folder.folder();
         folder.create()?;
         let text = toml::to_string(&Configuration {
             listen: &self.address,
             cluster: self.cluster,
+            invitation: self.invitation.map(|invitation| invitation.to_string()),
+            join: &self.join,
             http: self.http,
         });
         // Our own types all have a form in TOML.

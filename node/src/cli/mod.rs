@@ -5,6 +5,7 @@ mod cluster;
 mod config;
 mod demo;
 mod folder;
+mod invite;
 mod keygen;
 mod logs;
 mod member;
@@ -64,6 +65,7 @@ enum Command {
     Status(status::Arguments),
     Cluster(cluster::Arguments),
     Member(member::Arguments),
+    Invite(invite::Arguments),
     Config(config::Arguments),
     Bench(bench::Arguments),
     Completions(shell::Completions),
@@ -87,6 +89,7 @@ impl Cli {
             Command::Status(arguments) => status::run(&log, &arguments).await,
             Command::Cluster(arguments) => cluster::run(&log, &arguments).await,
             Command::Member(arguments) => member::run(&log, &arguments).await,
+            Command::Invite(arguments) => invite::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
             Command::Bench(arguments) => bench::run(&log, &arguments).await,
             Command::Completions(arguments) => shell::run(&arguments),

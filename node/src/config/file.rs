@@ -1,7 +1,11 @@
 //! The configuration file.
 
 use super::{Rate, mistake::Mistake};
-use crate::{transport::TransportKind, uri::StreamUri};
+use crate::{
+    data::{Contact, Invitation},
+    transport::TransportKind,
+    uri::StreamUri,
+};
 use libp2p::Multiaddr;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -37,6 +41,10 @@ pub struct ConfigFile {
     pub http: Option<SocketAddr>,
     /// The cluster that is to take in a peer that is no founder.
     pub cluster: Option<u64>,
+    /// What admits the peer, where peers are invited.
+    pub invitation: Option<Invitation>,
+    /// Peers to ask the way into the network.
+    pub join: Vec<Contact>,
     /// Streams to receive from the start.
     pub play: Vec<StreamUri>,
     /// The most that is uploaded.
@@ -70,6 +78,8 @@ struct Table {
     prefer: Option<TransportKind>,
     http: Option<SocketAddr>,
     cluster: Option<u64>,
+    invitation: Option<Spanned<String>>,
+    join: Option<Vec<Spanned<String>>>,
     play: Option<Vec<Spanned<String>>>,
     upload_limit: Option<Rate>,
     log: Option<LogTable>,
@@ -115,6 +125,14 @@ impl ConfigFile {
             let parsed = uri.get_ref().parse::<StreamUri>();
             parsed.map_err(|error| at(uri.span().start, error.to_string()))
         });
+        let join = table.join.unwrap_or_default().into_iter().map(|contact| {
+            let parsed = contact.get_ref().parse::<Contact>();
+            parsed.map_err(|problem| at(contact.span().start, problem))
+        });
+        let invitation = table.invitation.map(|text| {
+            let parsed = text.get_ref().parse::<Invitation>();
+            parsed.map_err(|problem| at(text.span().start, problem))
+        });
         let log = table.log.unwrap_or(LogTable {
             level: None,
             format: None,
@@ -128,6 +146,8 @@ impl ConfigFile {
             prefer: table.prefer,
             http: table.http,
             cluster: table.cluster,
+            invitation: invitation.transpose()?,
+            join: join.collect::<Result<_, _>>()?,
             play: play.collect::<Result<_, _>>()?,
             upload_limit: table.upload_limit,
             log_level: log_level.transpose()?,
@@ -176,8 +196,11 @@ mod tests {
         );
         // What is commented out is right as well.
         let uri = format!("hamlet:{}/{}", "0".repeat(64), "1".repeat(64));
+        let invitation = format!("hamlet-invitation-1:{}", "0".repeat(192));
         let all: String = EXAMPLE
             .replace("hamlet:NETWORK/KEY", &uri)
+            .replace("hamlet-invitation-1:…", &invitation)
+            .replace("KEY@", &format!("{}@", "2".repeat(64)))
             .lines()
             .map(|line| match line.strip_prefix("# ") {
                 Some(setting) if setting.contains(" = ") => format!("{setting}\n"),

@@ -1,7 +1,11 @@
 //! What a node runs with, once all places where it can be said have been asked.
 
 use super::{ConfigFile, LogFormat, Rate, file::check_level};
-use crate::{transport::TransportKind, uri::StreamUri};
+use crate::{
+    data::{Contact, Invitation},
+    transport::TransportKind,
+    uri::StreamUri,
+};
 use clap::Args;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -30,6 +34,14 @@ pub struct Overrides {
     /// The number of the cluster that is to take in a peer that is no founder
     #[arg(long, env = "HAMLET_CLUSTER", value_name = "NUMBER")]
     pub cluster: Option<u64>,
+    /// Ask this peer the way into the network; may be given more than once
+    #[arg(
+        long,
+        env = "HAMLET_JOIN",
+        value_name = "KEY@MULTIADDRESS",
+        value_delimiter = ','
+    )]
+    pub join: Vec<Contact>,
     /// Receive this stream from the start, so that players begin at once; may be given more than once
     #[arg(long, env = "HAMLET_PLAY", value_name = "URI", value_delimiter = ',')]
     pub play: Vec<StreamUri>,
@@ -49,6 +61,10 @@ pub struct Settings {
     pub http: SocketAddr,
     /// The cluster that is to take in a peer that is no founder.
     pub cluster: Option<u64>,
+    /// What admits the peer, where peers are invited.
+    pub invitation: Option<Invitation>,
+    /// Peers to ask the way into the network.
+    pub join: Vec<Contact>,
     /// Streams to receive from the start.
     pub play: Vec<StreamUri>,
     /// The most that is uploaded.
@@ -64,6 +80,11 @@ impl Settings {
             prefer: overrides.prefer.or(file.prefer).unwrap_or_default(),
             http: overrides.http.or(file.http).unwrap_or(DEFAULT_HTTP),
             cluster: overrides.cluster.or(file.cluster),
+            invitation: file.invitation,
+            join: match overrides.join.is_empty() {
+                true => file.join,
+                false => overrides.join.clone(),
+            },
             play: match overrides.play.is_empty() {
                 true => file.play,
                 false => overrides.play.clone(),

@@ -13,14 +13,18 @@
 //! | `lock` | held by the process that runs the peer |
 
 pub mod card;
+mod contact;
 mod folder;
 pub mod genesis;
+mod invitation;
 mod key;
 mod private;
 mod reservation;
 mod store;
 
+pub use contact::Contact;
 pub use folder::{Folder, FolderError, Lock};
+pub use invitation::Invitation;
 pub use key::{KeyError, SecretKey};
 pub use private::{PrivateFileError, read_private, write_private};
 pub use reservation::Reservation;

@@ -7,7 +7,13 @@ use crate::transport::{
     shape::LinkShape,
     swarm::{SwarmConfig, protocol_names},
 };
-use hamlet_overlay::{genesis::Network, hash::Hash, identity::PeerId, view::SegmentNumber};
+use hamlet_overlay::{
+    genesis::Network,
+    hash::Hash,
+    identity::PeerId,
+    membership::admission::{Admission, Credential},
+    view::SegmentNumber,
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
@@ -35,8 +41,12 @@ pub struct DriverConfig {
     /// The first segment number that this peer has never used as a source. What it signed before must
     /// never be signed again with another content, so it is kept on disk, ahead of use.
     pub publish_from: SegmentNumber,
-    /// The cluster that a peer waits to become a member of that is no founder.
+    /// The cluster that a peer waits to become a member of that is no founder. Where peers may join, none has to be named.
     pub cluster: Option<u64>,
+    /// What the peer is admitted by, where peers may join.
+    pub credential: Credential,
+    /// Peers to ask the way into the network, and where they can be reached.
+    pub contacts: Vec<(PeerId, Vec<String>)>,
     /// Where to keep what agreement must not forget; `None` takes no part in the cluster's agreement.
     pub journal: Option<JournalPath>,
     /// The clock; peers in one process share one, so that their times can be compared.
@@ -65,8 +75,8 @@ pub enum Fault {
 pub enum StartError {
     /// The key is not in the genesis.
     #[error(
-        "peer {peer} is not a founder of network {network}; use the key of a founder, or say in the configuration which \
-         cluster is to take it in: cluster = 0"
+        "peer {peer} is not a founder of network {network}; nobody may join there by itself. Use the key of a founder, or \
+         say in the configuration which cluster is to take it in: cluster = 0"
     )]
     NotAFounder {
         /// The peer of the key that was given.
@@ -117,6 +127,8 @@ impl DriverConfig {
             metrics: None,
             publish_from: 0,
             cluster: None,
+            credential: Credential::Key,
+            contacts: Vec::new(),
             journal: None,
             clock: Clock::start(),
         }
@@ -139,6 +151,7 @@ impl DriverConfig {
             upload_bits_per_s: self.upload_bits_per_s,
             prefer: self.prefer,
             shape: self.shape,
+            visitors: self.network.genesis().admission != Admission::Closed,
             metrics: self.metrics.clone(),
         }
     }

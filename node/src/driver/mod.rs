@@ -14,12 +14,18 @@ pub use handle::{AgreementStatus, LinkStatus, PeerHandle, PeerStatus, PublishErr
 
 use crate::{
     agreement::{Content, Home, Journal, Worker},
-    transport::swarm::Swarm,
+    transport::{Transport, swarm::Swarm},
 };
 use hamlet_consensus::beacon::SecretKey;
 use hamlet_overlay::{
-    agreement,
+    agreement::{
+        self, Papers,
+        card::{Card, MAX_ADDRESS_BYTES},
+        order::MAX_ADDRESSES,
+    },
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
+    io::Input,
+    membership::admission::Admission,
     peer::{Peer, Setup},
     time::Time,
     view::View,
@@ -90,8 +96,14 @@ pub async fn start(config: DriverConfig) -> Result<PeerHandle, StartError> {
         },
     );
     let beacon = SecretKey::derive(&config.secret, config.network.id());
-    let agree = |(journal, content)| agree(&mut peer, journal, content, beacon, clock);
+    let agree =
+        |(journal, content)| agree(&mut peer, journal, content, beacon, &config, &listening);
     let worker = opened.map(agree).transpose()?;
+    let mut transport = transport;
+    for (contact, addresses) in &config.contacts {
+        transport.learn(*contact, addresses);
+        peer.handle(clock.now(), Input::Contact(*contact));
+    }
     Ok(run::spawn(run::Parts {
         me,
         peer,
@@ -110,6 +122,10 @@ fn view_of(config: &DriverConfig, me: PeerId, home: Option<&Home>) -> Result<Vie
         (Some(home), ..) => home.cluster,
         (None, Some(view), _) => return Ok(view),
         (None, None, Some(cluster)) => cluster,
+        // Whichever founders it asks: they are spread like this over everybody who comes.
+        (None, None, None) if network.genesis().admission != Admission::Closed => {
+            u64::from(me.0[0]) % network.clusters().len() as u64
+        }
         (None, None, None) => {
             return Err(StartError::NotAFounder {
                 peer: me,
@@ -138,21 +154,40 @@ fn open(path: &JournalPath) -> Result<(Journal, Content), StartError> {
     Ok((journal, content))
 }
 
+/// What the peer shows when it asks for a place; nothing where nobody may join.
+fn papers(config: &DriverConfig, listening: &[String]) -> Option<Papers> {
+    let network = &config.network;
+    if network.genesis().admission == Admission::Closed {
+        return None;
+    }
+    let signer = Ed25519Signer::from_secret(&config.secret);
+    let secret = SecretKey::derive(&config.secret, network.id());
+    let fits = |address: &&String| address.len() <= MAX_ADDRESS_BYTES;
+    let addresses = listening.iter().filter(fits).take(MAX_ADDRESSES).cloned();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.map_or(0, |since| since.as_millis() as u64);
+    Some(Papers {
+        card: Card::sign(network.id(), &signer, &secret, addresses.collect(), now),
+        credential: config.credential,
+    })
+}
+
 /// Has a peer take part in its cluster's agreement, with what it stored before.
 fn agree(
     peer: &mut Peer,
     journal: Journal,
     content: Content,
     beacon: SecretKey,
-    clock: Clock,
+    config: &DriverConfig,
+    listening: &[String],
 ) -> Result<Worker, StartError> {
     let start = agreement::Start {
         beacon,
         settings: hamlet_consensus::Settings::default(),
         stored: content.stored,
         left: content.home.map(|home| home.left).unwrap_or_default(),
-        unix_ms: clock.unix_ms_at_zero(),
-        papers: None,
+        unix_ms: config.clock.unix_ms_at_zero(),
+        papers: papers(config, listening),
         nonce: content.nonce,
     };
     peer.agree(&start).map_err(|error| journal.explain(error))?;

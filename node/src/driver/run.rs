@@ -159,6 +159,7 @@ impl<T: Transport> Driver<T> {
                 self.connected.insert(peer);
                 self.input(Input::Connected(peer));
             }
+            TransportEvent::Visitor(peer) => self.input(Input::Visitor(peer)),
             TransportEvent::Disconnected(peer) => {
                 self.connected.remove(&peer);
                 self.input(Input::Disconnected(peer));

@@ -69,6 +69,8 @@ pub enum TransportEvent {
     Connected(PeerId),
     /// Frames to this peer are lost from now on.
     Disconnected(PeerId),
+    /// A peer has come with whom no link is kept up. If that does not change soon, it is sent away.
+    Visitor(PeerId),
     /// A frame came.
     Frame {
         /// Who sent it; its key was checked when the connection was made.

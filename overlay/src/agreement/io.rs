@@ -101,6 +101,8 @@ pub enum Agreed {
     Began(u64),
     /// This peer is no member any more, from the epoch of this number on.
     PutOut(u64),
+    /// A walk of this peer ended in the cluster of this number: it goes there.
+    Moved(u64),
     /// An epoch of which it is a member cannot be begun.
     Failed(u64, StartError),
     /// A member is proved to have contradicted itself.

@@ -6,9 +6,9 @@ use super::{
     departing::{self, Departing},
 };
 use crate::{
-    agreement::{Agreement, Outcome, Start, Step},
+    agreement::{Agreed, Agreement, Outcome, Start, Step},
     identity::PeerId,
-    io::{Output, Refusal},
+    io::{Event, Output, Refusal},
     time::{Duration, Time},
 };
 use hamlet_consensus::{
@@ -169,6 +169,7 @@ impl Peer {
             self.departing = Some(Departing::new(home, now));
         }
         let left = start.left.clone();
+        self.core.event(Event::Agreed(Agreed::Moved(cluster)));
         self.settle_in(cluster, left, call.links);
         let mut agreement = call.agreement;
         agreement.take_part(now);

@@ -185,6 +185,7 @@ impl Peer {
             }
             Input::Connected(peer) => self.set_connected(peer, true),
             Input::Disconnected(peer) => self.set_connected(peer, false),
+            Input::Visitor(peer) => self.receive_visitor(peer),
             Input::Frame { from, frame } => {
                 self.core.report.received_bytes += frame.len() as u64;
                 if let Err(why) = self.receive(from, &frame) {
@@ -261,9 +262,6 @@ impl Peer {
     }
 
     fn set_connected(&mut self, peer: PeerId, connected: bool) {
-        if connected && self.core.links.find(peer).is_none() {
-            self.receive_visitor(peer);
-        }
         let Some(link) = self.core.links.find(peer) else {
             return;
         };

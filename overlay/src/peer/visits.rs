@@ -64,7 +64,7 @@ impl Peer {
     /// A peer came that nobody wants here yet.
     pub(super) fn receive_visitor(&mut self, peer: PeerId) {
         let visitors = &mut self.visits.visitors;
-        if visitors.len() < MAX_VISITORS {
+        if visitors.len() < MAX_VISITORS && self.core.links.find(peer).is_none() {
             visitors.insert(peer, self.core.now);
             self.follow_contacts();
         }

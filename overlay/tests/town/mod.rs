@@ -241,8 +241,8 @@ impl Town {
                 self.input(a, Input::Connected(b));
                 self.input(b, Input::Connected(a));
             }
-            (true, false) => self.input(b, Input::Connected(a)),
-            (false, true) => self.input(a, Input::Connected(b)),
+            (true, false) => self.input(b, Input::Visitor(a)),
+            (false, true) => self.input(a, Input::Visitor(b)),
             (false, false) => {}
         }
     }

@@ -1,9 +1,8 @@
 //! What can be chosen of a new network.
 
-use crate::config::Rate;
+use crate::{config::Rate, data::Contact};
 use clap::Args;
-use hamlet_overlay::{genesis::Founder, identity::PeerId};
-use libp2p::Multiaddr;
+use hamlet_overlay::membership::admission::MAX_BITS;
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
@@ -54,7 +53,14 @@ pub(super) struct New {
     /// A founder who has made a key already (`hamlet keygen`), and where to reach it; may be given more than
     /// once
     #[arg(long = "founder", value_name = "KEY@MULTIADDRESS")]
-    pub founders: Vec<FounderArgument>,
+    pub founders: Vec<Contact>,
+    /// Who may join by itself later: nobody (closed), whom the publishers invite (invited), whoever spends work on its key
+    /// (work:BITS, about 2^BITS hashes), or anybody with as many keys as it likes (open)
+    #[arg(long, value_name = "WHO", default_value = "closed")]
+    pub admit: Admit,
+    /// How long a member keeps its place in a cluster until it has to walk to another, in minutes [default: for ever]
+    #[arg(long, value_name = "MINUTES")]
+    pub lease_minutes: Option<u16>,
     /// How much of a stream one segment holds, in milliseconds
     #[arg(long, default_value_t = 250, value_name = "MS")]
     pub segment_ms: u16,
@@ -113,24 +119,31 @@ impl FromStr for PublisherArgument {
     }
 }
 
-/// A founder who has a key already.
-#[derive(Clone, Debug)]
-pub(super) struct FounderArgument(pub Founder);
+/// Who may join a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admit {
+    Closed,
+    Invited,
+    Work(u8),
+    Open,
+}
 
-impl FromStr for FounderArgument {
-    type Err = String;
+impl FromStr for Admit {
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<FounderArgument, String> {
-        let (key, address) = text
-            .split_once('@')
-            .ok_or("write KEY@MULTIADDRESS, for example 17…ab@/ip4/192.0.2.7/udp/4711/quic-v1")?;
-        let id = key.parse::<PeerId>().map_err(|error| error.to_string())?;
-        address
-            .parse::<Multiaddr>()
-            .map_err(|error| format!("{address:?} is no multiaddress: {error}"))?;
-        Ok(FounderArgument(Founder {
-            id,
-            addresses: vec![address.to_owned()],
-        }))
+    fn from_str(text: &str) -> Result<Admit, &'static str> {
+        let bits = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|bits| (1..=MAX_BITS).contains(bits))
+        };
+        match text {
+            "closed" => Ok(Admit::Closed),
+            "invited" => Ok(Admit::Invited),
+            "open" => Ok(Admit::Open),
+            _ => (text.strip_prefix("work:").and_then(bits).map(Admit::Work)).ok_or(
+                "write closed, invited, open, or work:BITS with 1 to 64 bits, for example work:20",
+            ),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Founds a new network: keys, places and the genesis.
 
-use super::{New, wrong};
+use super::{New, arguments::Admit, wrong};
 use crate::{
     data::SecretKey,
     failure::{Failure, Kind},
@@ -8,6 +8,7 @@ use crate::{
 use hamlet_overlay::{
     genesis::{Founder, Genesis, Model, Network, Parameters, Publisher},
     hash::Hash,
+    membership::admission::Admission,
 };
 use std::{net::IpAddr, time::Duration};
 
@@ -65,7 +66,10 @@ impl New {
                 id: peer.key.id(),
                 addresses: addresses(peer.host, peer.port),
             })
-            .chain(self.founders.iter().map(|founder| founder.0.clone()))
+            .chain(self.founders.iter().map(|founder| Founder {
+                id: founder.peer,
+                addresses: vec![founder.address.clone()],
+            }))
             .collect();
         founders.sort_by_key(|founder| founder.id);
         let mut seed = [0; 32];
@@ -75,7 +79,17 @@ impl New {
             last.to_string_lossy().into_owned()
         });
         let genesis = Genesis {
-            admission: Default::default(),
+            admission: match self.admit {
+                Admit::Closed => Admission::Closed,
+                Admit::Invited => Admission::Invitation {
+                    by: publishers
+                        .iter()
+                        .map(|publisher| publisher.stream)
+                        .collect(),
+                },
+                Admit::Work(bits) => Admission::Work { bits },
+                Admit::Open => Admission::Open,
+            },
             name,
             parameters: self.parameters(founders.len(), &publishers),
             seed: Hash(seed),
@@ -105,7 +119,9 @@ impl New {
             k: self.k.unwrap_or(usual.k),
             segment_ms: self.segment_ms,
             epoch_ms: self.epoch_ms,
-            lease_ms: usual.lease_ms,
+            lease_ms: self
+                .lease_minutes
+                .map(|minutes| u32::from(minutes) * 60_000),
             total_bits_per_s: total.unwrap_or(usual.total_bits_per_s.max(sum)),
         }
     }

@@ -12,7 +12,7 @@ use libp2p::{
     connection_limits::{self, ConnectionLimits},
     core::{muxing::StreamMuxerBox, transport::upgrade::Version},
     identify, noise,
-    swarm::{self, NetworkBehaviour},
+    swarm::{self, NetworkBehaviour, behaviour::toggle::Toggle},
     tcp, yamux,
 };
 use std::{sync::Arc, time::Duration};
@@ -29,12 +29,28 @@ const STREAMS_PER_CONNECTION: u32 = 16;
 /// What runs on every connection.
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
-    /// Refuses everybody whom the driver did not ask for.
-    pub wanted: allow_block_list::Behaviour<AllowedPeers>,
+    /// Refuses everybody whom the driver did not ask for, unless visitors may come.
+    wanted: Toggle<allow_block_list::Behaviour<AllowedPeers>>,
     limits: connection_limits::Behaviour,
     /// Our streams.
     pub streams: libp2p_stream::Behaviour,
     identify: identify::Behaviour,
+}
+
+impl Behaviour {
+    /// Takes connections with a peer from now on.
+    pub fn allow(&mut self, peer: libp2p::PeerId) {
+        if let Some(wanted) = self.wanted.as_mut() {
+            wanted.allow_peer(peer);
+        }
+    }
+
+    /// Refuses them, and closes those that there are. Where visitors may come the task has to.
+    pub fn disallow(&mut self, peer: libp2p::PeerId) {
+        if let Some(wanted) = self.wanted.as_mut() {
+            wanted.disallow_peer(peer);
+        }
+    }
 }
 
 /// The swarm of a peer, not yet listening.
@@ -71,7 +87,7 @@ pub fn build(
         .boxed();
     let public = keypair.public();
     let behaviour = Behaviour {
-        wanted: allow_block_list::Behaviour::default(),
+        wanted: Toggle::from((!config.visitors).then(allow_block_list::Behaviour::default)),
         limits: connection_limits::Behaviour::new(
             ConnectionLimits::default()
                 .with_max_pending_incoming(Some(PENDING_INCOMING))

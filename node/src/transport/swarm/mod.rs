@@ -1,7 +1,8 @@
 //! The transport over libp2p: QUIC, and TCP with Noise and Yamux.
 //!
 //! S1. Peer ids are the peers' own Ed25519 keys, and connections are encrypted and authenticated by them.
-//! S2. A connection is taken only from, and made only to, a peer that the driver asked for.
+//! S2. A connection is taken only from, and made only to, a peer that the driver asked for. Where visitors may come, others
+//!     are told to the driver, a few at a time, and are sent away if it does not ask for them soon.
 //! S3. Of two peers the one with the lower key dials; the other waits a little and dials too if nothing
 //!     came. Should both get through, the lower one closes the surplus.
 //! S4. A link is a session of four one-way streams, one per [`Lane`] and direction, that begin and end
@@ -87,6 +88,8 @@ pub struct SwarmConfig {
     pub prefer: TransportKind,
     /// What every link suffers.
     pub shape: LinkShape,
+    /// Whether peers may connect for whom the driver did not ask.
+    pub visitors: bool,
     /// Where libp2p's events are counted, if anywhere.
     pub metrics: Option<Arc<libp2p::metrics::Metrics>>,
 }

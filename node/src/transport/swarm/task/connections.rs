@@ -1,7 +1,8 @@
 //! Connections: dialled, taken, chosen among, lost.
 
-use super::Task;
+use super::{Task, Visit};
 use crate::transport::{
+    TransportEvent,
     counters::add,
     swarm::{build::BehaviourEvent, identity, neighbour::Dialer},
 };
@@ -14,7 +15,12 @@ use libp2p::{
         dial_opts::{DialOpts, PeerCondition},
     },
 };
-use std::num::NonZeroU8;
+use std::{num::NonZeroU8, time::Duration};
+use tokio::time::Instant;
+
+/// The most visitors that wait to be asked for, and how long they may.
+const MAX_VISITORS: usize = 32;
+const VISIT: Duration = Duration::from_secs(5);
 
 impl Task {
     pub(super) fn dial(&mut self, peer: PeerId) {
@@ -46,7 +52,7 @@ impl Task {
                 connection_id,
                 endpoint,
                 ..
-            } => self.established(peer_id, connection_id, &endpoint),
+            } => self.established(peer_id, connection_id, &endpoint).await,
             SwarmEvent::ConnectionClosed {
                 peer_id,
                 connection_id,
@@ -83,21 +89,48 @@ impl Task {
         }
     }
 
-    fn established(&mut self, name: libp2p::PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
-        let wanted = identity::from_libp2p(&name)
-            .and_then(|peer| Some((peer, self.neighbours.get_mut(&peer)?)));
-        let Some((peer, neighbour)) = wanted else {
-            // Released while the connection was being made.
-            self.swarm.close_connection(id);
+    async fn established(
+        &mut self,
+        name: libp2p::PeerId,
+        id: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
+        let peer = identity::from_libp2p(&name);
+        let known = peer.and_then(|peer| self.neighbours.get(&peer));
+        match (peer, known) {
+            (Some(peer), Some(neighbour)) if !neighbour.punished => {
+                tracing::debug!(%peer, address = %endpoint.get_remote_address(), "connected");
+                self.take_up(peer, id, endpoint.is_dialer());
+            }
+            (Some(peer), None)
+                if self.open
+                    && self.visitors.len() < MAX_VISITORS
+                    && !self.visitors.contains_key(&peer) =>
+            {
+                let visit = Visit {
+                    connection: id,
+                    dialed: endpoint.is_dialer(),
+                    until: Instant::now() + VISIT,
+                };
+                self.visitors.insert(peer, visit);
+                self.tell(TransportEvent::Visitor(peer)).await;
+            }
+            // Nobody is wanted whose key is none of ours; or it was released while the connection was being made.
+            _ => drop(self.swarm.close_connection(id)),
+        }
+    }
+
+    /// Takes note of a connection with a wanted peer.
+    pub(super) fn take_up(&mut self, peer: PeerId, id: ConnectionId, dialed: bool) {
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else {
             return;
         };
         add(&self.inbox.counters.connections_made, 1);
         neighbour.dialing = false;
-        let dialer = match endpoint.is_dialer() == neighbour.leads {
+        let dialer = match dialed == neighbour.leads {
             true => Dialer::Lower,
             false => Dialer::Higher,
         };
-        tracing::debug!(%peer, address = %endpoint.get_remote_address(), "connected");
         let surplus = neighbour.connected(id, dialer);
         // Streams open on any connection; where one is being closed, the session begins once it is gone.
         let ready = neighbour.link.is_none() && surplus.is_empty();
@@ -110,6 +143,7 @@ impl Task {
     }
 
     async fn closed(&mut self, peer: PeerId, id: ConnectionId) {
+        self.visitors.retain(|_, visit| visit.connection != id);
         let Some(neighbour) = self.neighbours.get_mut(&peer) else {
             return;
         };

@@ -20,7 +20,7 @@ use crate::transport::{
 };
 use futures::StreamExt;
 use hamlet_overlay::identity::PeerId;
-use libp2p::{Multiaddr, Swarm, metrics::Metrics};
+use libp2p::{Multiaddr, Swarm, metrics::Metrics, swarm::ConnectionId};
 use libp2p_stream::Control;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
@@ -45,6 +45,14 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
 /// What sessions and streams that are opened may have to report at once.
 const REPORTS: usize = 64;
 
+/// Who came without being asked for.
+struct Visit {
+    connection: ConnectionId,
+    /// Whether we dialled it, before it was released.
+    dialed: bool,
+    until: Instant,
+}
+
 /// What the driver asks of the task.
 pub enum Command {
     Learn(PeerId, Vec<String>),
@@ -65,6 +73,10 @@ pub struct Task {
     learned: BTreeSet<PeerId>,
     prefer: TransportKind,
     neighbours: BTreeMap<PeerId, Neighbour>,
+    /// Whether visitors may come.
+    open: bool,
+    /// Who came and nobody asked for yet.
+    visitors: BTreeMap<PeerId, Visit>,
     inbox: Inbox,
     commands: mpsc::UnboundedReceiver<Command>,
     connected: Arc<AtomicUsize>,
@@ -118,6 +130,8 @@ impl Task {
             learned: BTreeSet::new(),
             prefer: config.prefer,
             neighbours: BTreeMap::new(),
+            open: config.visitors,
+            visitors: BTreeMap::new(),
             inbox,
             commands,
             connected,
@@ -135,7 +149,10 @@ impl Task {
     /// Runs until it is told to close, or the driver is gone.
     pub async fn run(mut self) {
         loop {
-            let due = self.neighbours.values().filter_map(Neighbour::due).min();
+            let due = self.neighbours.values().filter_map(Neighbour::due);
+            let due = due
+                .chain(self.visitors.values().map(|visit| visit.until))
+                .min();
             let alarm = async {
                 match due {
                     Some(at) => sleep_until(at).await,
@@ -181,9 +198,12 @@ impl Task {
             return;
         };
         let addresses = self.addresses.get(&peer).cloned().unwrap_or_default();
-        self.swarm.behaviour_mut().wanted.allow_peer(name);
+        self.swarm.behaviour_mut().allow(name);
         let neighbour = Neighbour::new(name, addresses, outbox, gates, self.me < peer);
         self.neighbours.insert(peer, neighbour);
+        if let Some(visit) = self.visitors.remove(&peer) {
+            self.take_up(peer, visit.connection, visit.dialed);
+        }
     }
 
     fn release(&mut self, peer: PeerId) {
@@ -194,11 +214,15 @@ impl Task {
             if neighbour.take_down() {
                 self.connected.fetch_sub(1, Relaxed);
             }
-            self.swarm
-                .behaviour_mut()
-                .wanted
-                .disallow_peer(neighbour.name);
+            self.refuse(neighbour.name);
         }
+    }
+
+    /// Takes no connection with a peer any more.
+    fn refuse(&mut self, name: libp2p::PeerId) {
+        self.swarm.behaviour_mut().disallow(name);
+        // Where visitors may come nobody else does it; it may have gone by itself.
+        let _ = self.swarm.disconnect_peer_id(name);
     }
 
     /// Closes the connection with a peer and refuses it until its next attempt.
@@ -211,17 +235,19 @@ impl Task {
         }
         add(&self.inbox.counters.punished, 1);
         neighbour.punished = true;
-        self.swarm
-            .behaviour_mut()
-            .wanted
-            .disallow_peer(neighbour.name);
+        let name = neighbour.name;
         neighbour.failed(&mut self.random);
+        self.refuse(name);
         self.take_down(peer).await;
     }
 
     /// Does what is due.
     fn attempt(&mut self) {
         let now = Instant::now();
+        let over = self.visitors.extract_if(.., |_, visit| visit.until <= now);
+        for (_, visit) in over {
+            self.swarm.close_connection(visit.connection);
+        }
         let due: Vec<PeerId> = self
             .neighbours
             .iter()
@@ -234,7 +260,7 @@ impl Task {
             };
             if neighbour.punished {
                 neighbour.punished = false;
-                self.swarm.behaviour_mut().wanted.allow_peer(neighbour.name);
+                self.swarm.behaviour_mut().allow(neighbour.name);
             } else if neighbour.is_connected() {
                 self.lead(peer);
             } else {

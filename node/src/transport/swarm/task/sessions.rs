@@ -159,7 +159,7 @@ impl Task {
         }
     }
 
-    async fn tell(&mut self, event: TransportEvent) {
+    pub(super) async fn tell(&mut self, event: TransportEvent) {
         // A driver that is gone has dropped the commands too, by which the task ends.
         let _ = self.inbox.events.send(event).await;
     }

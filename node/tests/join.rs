@@ -1,0 +1,105 @@
+//! A peer that is invited joins a running network of real processes: it watches at once, walks to a place that nobody chose, and is
+//! there again after a restart.
+
+mod town;
+
+use serde_json::Value;
+use std::{fs::File, io::Write, path::PathBuf, process::Command};
+use town::{Process, Town, free_ports, run, wait};
+
+/// Founders; two clusters.
+const PEERS: usize = 8;
+
+/// A peer that is no founder.
+struct Newcomer {
+    folder: PathBuf,
+    node: Option<Process>,
+}
+
+impl Newcomer {
+    /// Makes its folder; it asks a founder who is none of those that it would ask by itself, perhaps.
+    fn make(town: &Town) -> Newcomer {
+        let newcomer = Newcomer {
+            folder: town.path("newcomer"),
+            node: None,
+        };
+        let ports = free_ports(2);
+        let mut command = newcomer.command(town, &["member", "new"]);
+        command.arg("--genesis").arg(town.path("town/genesis.toml"));
+        command.args(["--address", &format!("/ip4/127.0.0.1/udp/{ports}/quic-v1")]);
+        command.args(["--http", &format!("127.0.0.1:{}", ports + 1)]);
+        let (code, _, error) = run(command);
+        assert_eq!(code, 0, "{error}");
+        newcomer
+    }
+
+    fn command(&self, town: &Town, words: &[&str]) -> Command {
+        let mut command = town.hamlet(words);
+        command.arg("--folder").arg(&self.folder);
+        command
+    }
+
+    fn ask(&self, town: &Town, words: &[&str]) -> Option<Value> {
+        let mut command = self.command(town, words);
+        command.args(["--json", "-"]);
+        let (code, out, _) = run(command);
+        (code == 0).then(|| serde_json::from_str(&out).unwrap())
+    }
+
+    fn start(&mut self, town: &Town, uri: &str) {
+        let command = self.command(town, &["node", "--play", uri]);
+        self.node = Some(town.start("newcomer", command));
+    }
+
+    /// Waits until it is a member, and says of which cluster.
+    fn wait_for_place(&self, town: &Town) -> u64 {
+        wait("the newcomer to have a place", || {
+            let shown = self.ask(town, &["cluster", "show"])?;
+            (shown["part"] == "member").then(|| shown["cluster"].as_u64().unwrap())
+        })
+    }
+
+    fn wait_for_segments(&self, town: &Town, count: u64) -> Value {
+        wait("the stream at the newcomer", || {
+            let status = self.ask(town, &["status"])?;
+            let delivered = status["streams"][0]["delivered"].as_u64()?;
+            (delivered >= count).then_some(status)
+        })
+    }
+}
+
+#[test]
+fn who_is_invited_watches_at_once_and_walks_to_a_place() {
+    let words = ["--g-min", "2", "--g-max", "4", "--n", "8", "--k", "3"];
+    let admitting = ["--admit", "invited", "--epoch-ms", "500"];
+    let town = Town::found(PEERS, &[&words[..], &admitting].concat());
+    let _founders: Vec<Process> = (0..PEERS).map(|peer| town.node(peer)).collect();
+    (0..PEERS).for_each(|peer| town.wait_for_links(peer, 0));
+    let _publisher = town.start("publish", town.on(0, &["publish", "--clip"]));
+    let mut newcomer = Newcomer::make(&town);
+    let key = run(newcomer.command(&town, &["keygen", "--show"])).1;
+
+    // Nobody else can invite, and without an invitation there is no way in.
+    let (code, _, error) = run(newcomer.command(&town, &["node"]));
+    assert_ne!(code, 0);
+    assert!(error.contains("hamlet invite"), "{error}");
+    let (code, _, error) = run(town.on(1, &["invite", key.trim()]));
+    assert_ne!(code, 0);
+    assert!(error.contains("may not invite"), "{error}");
+    let (code, invitation, error) = run(town.on(0, &["invite", key.trim()]));
+    assert_eq!(code, 0, "{error}");
+    let config = newcomer.folder.join("hamlet.toml");
+    let mut config = File::options().append(true).open(config).unwrap();
+    writeln!(config, "invitation = \"{}\"", invitation.trim()).unwrap();
+
+    newcomer.start(&town, &town.uri(0));
+    newcomer.wait_for_segments(&town, 4);
+    let cluster = newcomer.wait_for_place(&town);
+    let status = newcomer.wait_for_segments(&town, 24);
+    assert_eq!(status["streams"][0]["skipped"], 0, "{status}");
+    // It is there again after it was killed, whatever cluster it asked at first.
+    newcomer.node = None;
+    newcomer.start(&town, &town.uri(0));
+    assert_eq!(newcomer.wait_for_place(&town), cluster);
+    newcomer.wait_for_segments(&town, 4);
+}
