@@ -21,7 +21,10 @@ use hamlet_overlay::{
 };
 use prometheus_client::registry::Registry;
 use std::{net::SocketAddr, sync::Arc};
-use tokio::{net::TcpListener, sync::broadcast::error::RecvError};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, broadcast::error::RecvError},
+};
 use tracing::{debug, error, info, warn};
 
 /// A peer that runs, with what publishes and plays its streams.
@@ -33,6 +36,7 @@ pub struct Service {
     tally: Tally,
     metrics: Metrics,
     publisher: Option<Arc<Publisher>>,
+    ended: Notify,
 }
 
 impl Service {
@@ -51,6 +55,7 @@ impl Service {
             metrics: Metrics::new(registry),
             handle,
             publisher,
+            ended: Notify::new(),
         }
     }
 
@@ -103,6 +108,16 @@ impl Service {
             stream: self.handle.id(),
         };
         uri.find(self.network()).ok().map(|_| uri)
+    }
+
+    /// There is nothing left to do for the peer: whoever runs it may end.
+    pub fn end(&self) {
+        self.ended.notify_one();
+    }
+
+    /// Waits until that is so.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     /// Stops the peer; players come to the end of their streams.
@@ -334,7 +349,7 @@ fn log_events(handle: &PeerHandle, closed: bool) {
                     ),
                     false => info!(
                         epoch,
-                        "this peer is no member of its cluster from this epoch on; it asks for a place elsewhere"
+                        "this peer is no member of its cluster from this epoch on; unless it leaves, it asks for a place elsewhere"
                     ),
                 },
                 Ok((_, Event::Agreed(Agreed::Failed(epoch, error)))) => {

@@ -71,9 +71,16 @@ impl Newcomer {
 #[test]
 fn who_is_invited_watches_at_once_and_walks_to_a_place() {
     let words = ["--g-min", "2", "--g-max", "4", "--n", "8", "--k", "3"];
-    let admitting = ["--admit", "invited", "--epoch-ms", "500"];
+    let admitting = [
+        "--admit",
+        "invited",
+        "--epoch-ms",
+        "500",
+        "--silence-seconds",
+        "5",
+    ];
     let town = Town::found(PEERS, &[&words[..], &admitting].concat());
-    let _founders: Vec<Process> = (0..PEERS).map(|peer| town.node(peer)).collect();
+    let mut founders: Vec<Option<Process>> = (0..PEERS).map(|peer| Some(town.node(peer))).collect();
     (0..PEERS).for_each(|peer| town.wait_for_links(peer, 0));
     let _publisher = town.start("publish", town.on(0, &["publish", "--clip"]));
     let mut newcomer = Newcomer::make(&town);
@@ -102,4 +109,44 @@ fn who_is_invited_watches_at_once_and_walks_to_a_place() {
     newcomer.start(&town, &town.uri(0));
     assert_eq!(newcomer.wait_for_place(&town), cluster);
     newcomer.wait_for_segments(&town, 4);
+
+    let around = newcomer.ask(&town, &["peers"]).unwrap();
+    let around = around.as_array().unwrap();
+    assert!(around.iter().all(|peer| peer["peer"] != key.trim()));
+    let fellows = around.iter().filter(|peer| peer["fellow"] == true);
+    let fellows: Vec<&Value> = fellows.collect();
+    assert!(fellows.iter().all(|peer| peer["cluster"] == cluster));
+    // A fellow that crashes is put out by the others.
+    let mut others = (1..PEERS).filter(|&peer| {
+        let key = run(town.on(peer, &["keygen", "--show"])).1;
+        fellows.iter().any(|fellow| fellow["peer"] == key.trim())
+    });
+    let crashed = others.next().unwrap();
+    founders[crashed] = None;
+    let members = fellows.len();
+    let shown = wait("the crashed fellow to be put out", || {
+        let shown = newcomer.ask(&town, &["cluster", "show"])?;
+        (shown["members"].as_array()?.len() == members).then_some(shown)
+    });
+    let log = newcomer.ask(&town, &["cluster", "log"]).unwrap();
+    let put_out = log.as_array().unwrap().iter();
+    assert!(
+        put_out
+            .clone()
+            .any(|entry| entry["kind"] == "leaves" && entry["why"] == "silent"),
+        "{log}"
+    );
+    assert_eq!(shown["part"], "member");
+    // It comes back, and walks to a place.
+    founders[crashed] = Some(town.node(crashed));
+    wait("the crashed fellow to have a place again", || {
+        let (code, shown, _) = run(town.on(crashed, &["cluster", "show", "--json", "-"]));
+        let shown: Value = (code == 0).then(|| serde_json::from_str(&shown).unwrap())?;
+        (shown["part"] == "member").then_some(())
+    });
+
+    let left = newcomer.ask(&town, &["leave"]).unwrap();
+    assert_eq!(left["cluster"], cluster);
+    let status = newcomer.node.as_mut().unwrap().wait();
+    assert!(status.success(), "{status}");
 }

@@ -41,6 +41,8 @@ pub enum Input {
     Propose(Order),
     /// A peer that may know the way into the network: a link with it is wanted from now on.
     Contact(PeerId),
+    /// Leave the network: [`Agreed::PutOut`](crate::agreement::Agreed::PutOut) says when the cluster does without this peer.
+    Leave,
     /// A [`Step::Check`] of this name was carried out.
     Checked(Option<Tag>, Verdict),
 }

@@ -7,11 +7,13 @@ mod demo;
 mod folder;
 mod invite;
 mod keygen;
+mod leave;
 mod logs;
 mod member;
 mod network;
 mod node;
 mod output;
+mod peers;
 mod publish;
 mod shell;
 mod signals;
@@ -66,6 +68,8 @@ enum Command {
     Cluster(cluster::Arguments),
     Member(member::Arguments),
     Invite(invite::Arguments),
+    Leave(leave::Arguments),
+    Peers(peers::Arguments),
     Config(config::Arguments),
     Bench(bench::Arguments),
     Completions(shell::Completions),
@@ -90,6 +94,8 @@ impl Cli {
             Command::Cluster(arguments) => cluster::run(&log, &arguments).await,
             Command::Member(arguments) => member::run(&log, &arguments).await,
             Command::Invite(arguments) => invite::run(&arguments),
+            Command::Leave(arguments) => leave::run(&log, &arguments).await,
+            Command::Peers(arguments) => peers::run(&log, &arguments).await,
             Command::Config(arguments) => config::run(&arguments),
             Command::Bench(arguments) => bench::run(&log, &arguments).await,
             Command::Completions(arguments) => shell::run(&arguments),

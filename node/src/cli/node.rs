@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::Args;
 
-/// Run the peer of a data folder until Ctrl-C
+/// Run the peer of a data folder until Ctrl-C, or `hamlet leave`
 ///
 /// The peer relays what it owes of every stream in the network. Players on this machine play streams at
 /// http://127.0.0.1:8420/live.ts, and `hamlet publish`, `hamlet watch` and `hamlet status` reach the node by
@@ -28,7 +28,10 @@ pub(super) async fn run(log: &LogSettings, arguments: &Arguments) -> Result<(), 
     let folder = arguments.folder.folder();
     let node = Node::start(&folder, &settings).await?;
     node.log_start();
-    let interrupted = signals::interrupted().await;
+    let interrupted = tokio::select! {
+        interrupted = signals::interrupted() => interrupted,
+        () = node.service().ended() => Ok(()),
+    };
     node.stop(&folder).await;
     interrupted.map_err(|error| Failure::new(Kind::Failed, error))
 }

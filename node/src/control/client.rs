@@ -2,8 +2,9 @@
 
 use super::{
     Access,
-    cluster::{ClusterStatus, Wanted},
+    cluster::{ClusterStatus, Left, Wanted},
     log::LogEntry,
+    peers::Around,
     status::Status,
 };
 use crate::{
@@ -132,6 +133,26 @@ impl Client {
         let body = body.map_err(|never| match never {}).boxed();
         let path = "/api/v1/cluster/members";
         let response = self.ask(Method::POST, path, body).await?;
+        self.json(response).await
+    }
+
+    /// The peers around the node's own, as far as it knows.
+    ///
+    /// # Errors
+    /// If the node cannot be reached.
+    pub async fn peers(&self) -> Result<Vec<Around>, Failure> {
+        let body = Empty::new().map_err(|never| match never {}).boxed();
+        let response = self.ask(Method::GET, "/api/v1/peers", body).await?;
+        self.json(response).await
+    }
+
+    /// Has the node's peer leave the network, and waits until its cluster does without it. Then the node ends.
+    ///
+    /// # Errors
+    /// If the node cannot be reached, takes no part, or the cluster does not decide in time.
+    pub async fn leave(&self) -> Result<Left, Failure> {
+        let body = Empty::new().map_err(|never| match never {}).boxed();
+        let response = self.ask(Method::POST, "/api/v1/leave", body).await?;
         self.json(response).await
     }
 

@@ -179,6 +179,64 @@ pub(super) async fn note(
     decided.map(Json).map_err(IntoResponse::into_response)
 }
 
+/// A peer has left the network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Left {
+    /// The cluster that it was in.
+    pub cluster: u64,
+    /// The cluster's first epoch without it.
+    pub epoch: u64,
+}
+
+pub(super) async fn leave(
+    State(door): State<Door>,
+    headers: HeaderMap,
+) -> Result<Json<Left>, Response> {
+    if let Some(refusal) = refusal(&door, &headers, "leaving the network") {
+        return Err(refusal);
+    }
+    let left = go(&door).await.map_err(IntoResponse::into_response)?;
+    // Who is nobody's member serves nobody: the node ends once this is answered.
+    door.service.end();
+    Ok(Json(left))
+}
+
+/// Has the peer leave, and waits until its cluster does without it.
+async fn go(door: &Door) -> Result<Left, Failure> {
+    let handle = door.service.handle();
+    let mut events = handle.events();
+    let outside = |status: &AgreementStatus| {
+        let standing = status.standing.as_ref();
+        let standing = standing.filter(|standing| standing.part == agreement::Part::Outside)?;
+        Some(Left {
+            cluster: standing.cluster,
+            epoch: standing.epoch,
+        })
+    };
+    let status = handle.agreement().await?;
+    if status.standing.is_none() {
+        return Err(no_part(status));
+    }
+    handle.leave().await?;
+    let gone = async {
+        loop {
+            if let Some(left) = outside(&handle.agreement().await?) {
+                return Ok(left);
+            }
+            if let Err(RecvError::Closed) = events.recv().await {
+                return Err(crate::driver::Stopped.into());
+            }
+        }
+    };
+    timeout(PATIENCE, gone).await.unwrap_or_else(|_| {
+        let text = format!(
+            "the cluster did not decide within {PATIENCE:?}: too few of its members may be up, or this one is the last (see \
+             `hamlet cluster show`). It goes on asking; Ctrl-C ends the node in any case, and its fellows put it out"
+        );
+        Err(Failure::new(Kind::Unreachable, text))
+    })
+}
+
 /// What an operator wants of the members.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -83,14 +83,36 @@ pub enum What {
     Leaves {
         /// The member.
         peer: String,
-        /// Whether that is because its lease has run out.
-        lease_over: bool,
+        /// Why.
+        why: Why,
     },
     /// A member lost what it had stored; it takes part again from the next epoch on.
     Lost {
         /// The member.
         by: String,
     },
+}
+
+/// Why a member leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// It said so.
+    Said,
+    /// Its lease has run out.
+    LeaseOver,
+    /// Its fellows have not heard of it for too long.
+    Silent,
+}
+
+impl From<Reason> for Why {
+    fn from(reason: Reason) -> Why {
+        match reason {
+            Reason::Said => Why::Said,
+            Reason::Lease => Why::LeaseOver,
+            Reason::Silent => Why::Silent,
+        }
+    }
 }
 
 impl From<&Entry> for LogEntry {
@@ -146,7 +168,7 @@ impl From<&Entry> for LogEntry {
             },
             Act::Leaves { peer, why } => What::Leaves {
                 peer: peer.to_string(),
-                lease_over: *why == Reason::Lease,
+                why: Why::from(*why),
             },
             Act::Lost { by } => What::Lost { by: by.to_string() },
         };
@@ -210,9 +232,10 @@ impl What {
             }
             What::Asked { peer } => format!("{} asks for a place, and begins to walk", short(peer)),
             What::Arrived { peer } => format!("the walk of {} ends here", short(peer)),
-            What::Leaves { peer, lease_over } => match lease_over {
-                true => format!("{} leaves: its lease has run out", short(peer)),
-                false => format!("{} leaves", short(peer)),
+            What::Leaves { peer, why } => match why {
+                Why::Said => format!("{} leaves", short(peer)),
+                Why::LeaseOver => format!("{} leaves: its lease has run out", short(peer)),
+                Why::Silent => format!("{} is put out: nothing is heard of it", short(peer)),
             },
             What::Lost { by } => {
                 format!(

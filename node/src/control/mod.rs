@@ -37,6 +37,7 @@ pub mod map;
 pub mod media;
 pub mod metrics;
 pub mod page;
+pub mod peers;
 pub mod roll;
 pub mod segments;
 pub mod status;
@@ -86,6 +87,8 @@ pub fn routes(service: Arc<Service>, base: String, token: Option<Token>) -> Rout
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/network", get(api::network))
         .route("/api/v1/events", get(api::events))
+        .route("/api/v1/peers", get(peers::list))
+        .route("/api/v1/leave", post(cluster::leave))
         .route("/api/v1/cluster", get(cluster::show))
         .route("/api/v1/cluster/log", get(cluster::log))
         .route("/api/v1/cluster/members", post(cluster::want))

@@ -89,6 +89,7 @@ pub(super) enum Request {
     Status(oneshot::Sender<PeerStatus>),
     Say(Saying, oneshot::Sender<Option<Order>>),
     Agreement(oneshot::Sender<AgreementStatus>),
+    Leave,
     Misbehave(Option<Fault>),
     Shutdown(oneshot::Sender<()>),
     /// Stop at once and say nothing to anybody, as after `kill -9`.
@@ -167,6 +168,13 @@ impl PeerHandle {
     /// What the peer knows of its cluster's agreement.
     pub async fn agreement(&self) -> Result<AgreementStatus, Stopped> {
         self.ask(Request::Agreement).await
+    }
+
+    /// Has the peer leave the network: it asks its cluster to do without it, and for no other place. An
+    /// [event](hamlet_overlay::agreement::Agreed::PutOut) says when that is so.
+    pub async fn leave(&self) -> Result<(), Stopped> {
+        let asked = self.requests.send(Request::Leave).await;
+        asked.map_err(|_| Stopped)
     }
 
     /// Stops the peer: it says farewell and closes its connections.

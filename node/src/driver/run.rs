@@ -185,6 +185,7 @@ impl<T: Transport> Driver<T> {
             Request::Agreement(answer) => {
                 let _ = answer.send(self.agreement());
             }
+            Request::Leave => self.input(Input::Leave),
             Request::Misbehave(fault) => self.parts.fault = fault,
             Request::Shutdown(_) | Request::Kill => {}
         }

@@ -85,6 +85,8 @@ pub enum Reason {
     Said,
     /// Its lease has run out.
     Lease,
+    /// It was silent for too long.
+    Silent,
 }
 
 /// What operators want of the members.

@@ -11,6 +11,7 @@
 //! | [`turning`] | when this member ends an epoch, and how it comes back after it lost what it had stored (A6) |
 //! | [`drawing`] | what this member does for the next epoch's beacon (A8) |
 //! | [`moving`] | when this member asks for a walk, and how walks come from neighbours (W3, W5) |
+//! | [`silence`] | when this member finds that fellows are silent (W8) |
 //! | [`around`] | what clusters tell their neighbours (A7) |
 //! | [`surroundings`] | what the push's view follows |
 
@@ -21,6 +22,7 @@ pub mod entry;
 mod io;
 mod moving;
 pub mod order;
+mod silence;
 pub mod state;
 mod surroundings;
 mod turning;
@@ -49,6 +51,7 @@ use hamlet_consensus::{
 };
 use moving::Moving;
 use order::{Nonce, Order, Said, Saying};
+use silence::Silence;
 use state::ClusterState;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -81,6 +84,7 @@ pub(crate) struct Agreement {
     around: Around,
     draws: Draws,
     moving: Moving,
+    silence: Silence,
     /// What the wall clock showed at [`Time::ZERO`].
     unix_ms: u64,
     /// Whether the surroundings may have changed.
@@ -104,6 +108,8 @@ impl Agreement {
         let state = ClusterState::founding(network, own, verifier.clone());
         let (settings, stored) = (start.settings, &start.stored);
         let succession = Succession::start(founding, signer.clone(), state, settings, stored, now)?;
+        let mut silence = Silence::new(network.parameters().silence_ms);
+        silence.begin(succession.newest().members(), now);
         Ok(Agreement {
             me: signer.id(),
             network: network.id(),
@@ -123,6 +129,7 @@ impl Agreement {
             around: Around::default(),
             draws: Draws::new(start.beacon.clone()),
             moving: Moving::new(start.papers.clone()),
+            silence,
             unix_ms: start.unix_ms,
             changed: true,
         })
@@ -166,6 +173,7 @@ impl Agreement {
         body: &[u8],
     ) -> Result<(), Refusal> {
         let message = consensus::Message::decode(body).map_err(|_| Refusal::Malformed)?;
+        self.silence.hear(from, now);
         let parcel = Parcel::Agreement(name, Arc::new(message));
         self.handle(now, succession::Input::Parcel { from, parcel });
         Ok(())
@@ -173,6 +181,7 @@ impl Agreement {
 
     /// A message across epochs came.
     pub fn transfer(&mut self, now: Time, from: PeerId, transfer: Transfer) {
+        self.silence.hear(from, now);
         let parcel = Parcel::Transfer(transfer);
         self.handle(now, succession::Input::Parcel { from, parcel });
     }
@@ -183,7 +192,8 @@ impl Agreement {
             .around
             .due()
             .min(self.draws.due())
-            .min(self.moving_at());
+            .min(self.moving_at())
+            .min(self.silence_at());
         self.wake_at.min(self.turning_at()).min(due)
     }
 

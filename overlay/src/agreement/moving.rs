@@ -133,6 +133,11 @@ impl Agreement {
         Some(Order::Ask(Box::new(ask)))
     }
 
+    /// Asks for no walk any more.
+    pub fn want_no_place(&mut self) {
+        self.moving.papers = None;
+    }
+
     /// Whether this peer has no place and may ask for one.
     pub fn wants_place(&self) -> bool {
         self.moving.papers.is_some() && self.part() == Part::Outside

@@ -74,6 +74,8 @@ pub enum Saying {
     Beacon(Box<Contribution>),
     /// The member leaves.
     Leave,
+    /// The members of whom this one hears nothing, instead of those that it named before.
+    Silent(Vec<PeerId>),
     /// The member lost what it had stored. It takes part again in an epoch that begins after this.
     Lost {
         /// Chosen at random after the loss.

@@ -31,6 +31,8 @@ impl Agreement {
         self.draws.look();
         self.look_for_batches();
         self.begin_calling();
+        let members = self.succession.newest().members();
+        self.silence.begin(members, self.now);
         self.around.tell(self.now);
     }
 

@@ -26,6 +26,9 @@ pub struct Parameters {
     /// How long a member may keep its place until it must walk again, in milliseconds; without it, for ever.
     #[serde(default)]
     pub lease_ms: Option<u32>,
+    /// How long a member may be silent until its fellows put it out, in milliseconds; without it, for ever.
+    #[serde(default)]
+    pub silence_ms: Option<u32>,
     /// What clusters assume of their faulty members, and of the network.
     pub fault_model: Model,
     /// The cap on the sum of all streams' highest rates, in bits per second.
@@ -47,6 +50,7 @@ impl Parameters {
             segment_ms: 250,
             epoch_ms: 4_000,
             lease_ms: None,
+            silence_ms: None,
             fault_model: Model::PartialSynchrony,
             total_bits_per_s: 100_000_000,
         }
@@ -99,6 +103,10 @@ impl Parameters {
         let shortest = self.epoch_ms.saturating_mul(8);
         if self.lease_ms.is_some_and(|lease| lease < shortest) {
             return wrong("lease_ms must be at least eight times epoch_ms, time enough for a walk");
+        }
+        let shortest = self.epoch_ms.saturating_mul(2).max(5_000);
+        if self.silence_ms.is_some_and(|silence| silence < shortest) {
+            return wrong("silence_ms must be at least 5000 and twice epoch_ms: slow is not dead");
         }
         let sane = Duration::from_millis(10)..=Duration::from_secs(60);
         if (self.fault_model.bound()).is_some_and(|bound| !sane.contains(&bound)) {

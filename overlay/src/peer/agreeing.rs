@@ -73,6 +73,7 @@ impl Peer {
         self.go_on_departing();
         self.follow_calls();
         self.ask_for_place();
+        self.say_farewell();
         let Some(agreement) = &mut self.agreement else {
             return;
         };
@@ -89,6 +90,7 @@ impl Peer {
             let to = self.core.neighbours();
             self.core.tell(&to, &herald, Bytes::new());
         }
+        agreement.tell_silence();
         agreement.order_progress();
         agreement.ask_for_walk();
         if let Some((to, call, body)) = agreement.call() {

@@ -73,6 +73,9 @@ impl Peer {
         let Transfer::Handovers(handovers) = transfer else {
             return None;
         };
+        if self.is_leaving() {
+            return None;
+        }
         let me = self.core.me;
         let mut successors = handovers.iter().flat_map(|one| &one.successors);
         let charter = successors.find(|charter| charter.members.contains(&me))?;

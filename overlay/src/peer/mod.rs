@@ -3,6 +3,7 @@
 mod agreeing;
 mod calls;
 mod departing;
+mod leaving;
 mod visits;
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
 };
 use calls::Calls;
 use departing::Departing;
+use leaving::Leaving;
 use std::{collections::BTreeMap, sync::Arc};
 use visits::Visits;
 
@@ -52,6 +54,7 @@ pub struct Peer {
     calls: Calls,
     departing: Option<Departing>,
     visits: Visits,
+    leaving: Leaving,
     /// When the cards were written that the driver was told.
     cards: BTreeMap<PeerId, u64>,
     wake_at: Time,
@@ -93,6 +96,7 @@ impl Peer {
             calls: Calls::new(),
             departing: None,
             visits: Visits::default(),
+            leaving: Leaving::default(),
             cards: BTreeMap::new(),
             wake_at: Time::NEVER,
             wake_wanted: false,
@@ -222,6 +226,7 @@ impl Peer {
                 }
             }
             Input::Contact(peer) => self.add_contact(peer),
+            Input::Leave => self.leave(),
             Input::Checked(name, verdict) => {
                 if !self.on_call_checked(name, &verdict)
                     && !self.on_departing_checked(name, &verdict)
@@ -250,7 +255,7 @@ impl Peer {
             .map(Stream::next_wake)
             .chain(self.agreement.as_ref().map(Agreement::wake_at))
             .chain([self.core.view.settles_at(), self.visits.due()])
-            .chain([self.calls_at(), self.asks_at()])
+            .chain([self.calls_at(), self.asks_at(), self.leaves_at()])
             .chain(self.departing.as_ref().map(Departing::due))
             .min()
             .unwrap_or(Time::NEVER);

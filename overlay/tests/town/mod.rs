@@ -347,6 +347,14 @@ impl Town {
         self.now = end;
     }
 
+    /// The machine that all run on stands still for a while.
+    pub fn pause(&mut self, duration: Duration) {
+        self.now += duration;
+        let queue = std::mem::take(&mut self.queue).into_iter();
+        let later = queue.map(|((at, entered), happening)| ((at + duration, entered), happening));
+        self.queue = later.collect();
+    }
+
     /// A peer says something to its cluster.
     pub fn say(&mut self, id: PeerId, saying: Saying) {
         let order = self.peers[&id].say(saying).unwrap();

@@ -61,6 +61,10 @@ pub(super) struct New {
     /// How long a member keeps its place in a cluster until it has to walk to another, in minutes [default: for ever]
     #[arg(long, value_name = "MINUTES")]
     pub lease_minutes: Option<u16>,
+    /// How long a member of a cluster may be silent until its fellows put it out, in seconds [default: for ever if nobody may
+    /// join by itself, else 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub silence_seconds: Option<u16>,
     /// How much of a stream one segment holds, in milliseconds
     #[arg(long, default_value_t = 250, value_name = "MS")]
     pub segment_ms: u16,

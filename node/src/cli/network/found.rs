@@ -122,6 +122,10 @@ impl New {
             lease_ms: self
                 .lease_minutes
                 .map(|minutes| u32::from(minutes) * 60_000),
+            silence_ms: self
+                .silence_seconds
+                .or((self.admit != Admit::Closed).then_some(30))
+                .map(|seconds| u32::from(seconds) * 1_000),
             total_bits_per_s: total.unwrap_or(usual.total_bits_per_s.max(sum)),
         }
     }

@@ -338,6 +338,8 @@ impl ClusterState {
         self.decide_late();
         self.begin_drawing();
         self.end_leases(height);
+        self.forget_silence();
+        self.put_out_silent(height);
         self.let_walks_end(height);
     }
 

@@ -9,12 +9,14 @@
 //! * **A5** Of each neighbouring cluster the newest epoch is known that followed from the one before ([`neighbour`]).
 //! * **W1–W3** Walks start here, pass through and end here ([`walking`]).
 //! * **W4** A member has its place for the time of a lease ([`leases`]).
+//! * **W8** Members of whom too many hear nothing are put out ([`silence`]).
 //! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 
 mod beacon;
 mod leases;
 mod membership;
 mod neighbour;
+mod silence;
 mod walking;
 
 pub use membership::Context;
@@ -42,6 +44,7 @@ use hamlet_consensus::{
 use leases::Leases;
 use membership::Moved;
 use serde::{Deserialize, Serialize};
+use silence::Silence;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -97,6 +100,7 @@ struct Shared {
     neighbours: Vec<Neighbour>,
     walks: Walks,
     leases: Leases,
+    silence: Silence,
     /// The number of the next entry.
     next: u64,
     /// The newest entries.
@@ -140,6 +144,7 @@ impl ClusterState {
                     .collect(),
                 walks: Walks::new(network.places(number)),
                 leases: Leases::default(),
+                silence: Silence::default(),
                 next: 0,
                 entries: VecDeque::new(),
             },
@@ -240,6 +245,7 @@ impl ClusterState {
             Saying::Wants(motion) => self.move_for(height, by, motion),
             Saying::Turn { heads, unix_ms } => self.turn(by, &heads, unix_ms),
             Saying::Leave => self.leave(height, by),
+            Saying::Silent(silent) => self.hear_of_silence(height, by, silent),
             Saying::Key(shown) => self.register(by, &shown),
             Saying::Beacon(contribution) => self.contribute(by, &contribution),
             Saying::Lost { nonce } => {

@@ -10,6 +10,7 @@ use crate::{
 use hamlet_consensus::beacon::SecretKey;
 use proptest::prelude::*;
 
+mod silence;
 mod walks;
 
 const FOUNDERS: u8 = 4;
