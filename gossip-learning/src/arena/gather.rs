@@ -37,13 +37,15 @@ pub(super) fn gather(
     (spare, scratch): (&mut [f32], &mut Scratch),
     loss: impl Fn(&[f32]) -> f32,
 ) -> bool {
-    let Some((inbox, slot)) = plane.inbox_and_slot(peer) else {
+    let Some((inbox, slot, start)) = plane.inbox_and_slot(peer) else {
         return true;
     };
     if let Gather::Jury(asked) = how {
-        let accepted = one_by_one(asked, inbox, slot, peer, (weights, age), scratch);
+        let entries = spare.iter_mut().zip(weights.iter().zip(start));
+        entries.for_each(|(learned, (weight, start))| *learned = weight - start);
+        let accepted = one_by_one(asked, inbox, (slot, start), peer, (spare, age), scratch);
         // Who is refused sits on the next jury all the same: by that the next of its kind is known.
-        inbox.push(peer, weights, age);
+        inbox.push(peer, spare, age);
         return accepted;
     }
     inbox.push(peer, weights, age);
@@ -64,21 +66,28 @@ pub(super) fn gather(
 /// Merges the newest model with the own one, half and half, unless the jury objects. The merged one is as old as
 /// the older of both, as far as the jury lets the newest claim its age. A jury of fewer than half its seats does
 /// not judge, and lets nothing in.
+///
+/// The newest, and those that judge it, are what models have `learned` beyond the one that everybody began with. A regression begins
+/// at a level that is much longer than all it learns: seen from zero, all models point the same way.
 fn one_by_one(
     asked: Asked,
     inbox: &Inbox,
-    slot: Slot<'_>,
+    (slot, start): (Slot<'_>, &[f32]),
     peer: usize,
-    newest: (&[f32], u32),
+    learned: (&[f32], u32),
     scratch: &mut Scratch,
 ) -> bool {
     if 2 * inbox.len(peer) < inbox.seats() {
         return true;
     }
-    let Ok(age) = judge(newest, slot.newest, inbox.held(peer), asked, scratch) else {
+    let own = slot.newest.iter().zip(start);
+    let own = own.map(|(weight, start)| weight - start);
+    let Ok(age) = judge(learned, own, inbox.held(peer), asked, scratch) else {
         return false;
     };
-    vector::mix(slot.newest, newest.0, 0.5);
+    for ((own, learned), start) in slot.newest.iter_mut().zip(learned.0).zip(start) {
+        *own = (*own + learned + start) / 2.0;
+    }
     slot.ages[0] = slot.ages[0].max(age);
     true
 }
@@ -137,3 +146,36 @@ fn keep_best(
 
 /// The most received models that a peer holds.
 pub(super) const MAX_INBOX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jury_sees_what_was_learned_beyond_the_level_that_everybody_began_with() {
+        let start = [0.0, 4.7];
+        let asked = Asked {
+            repeated: false,
+            undoing: false,
+        };
+        // Seen from zero, the level is nearly all that there is.
+        let merged = |learned: [f32; 2]| {
+            let mut inbox = Inbox::new(1, 4, 2);
+            (0..4).for_each(|_| inbox.push(0, &[0.2, 0.1], 9));
+            let mut newest = [0.2, 4.8];
+            let slot = Slot {
+                newest: &mut newest,
+                ages: &mut [9],
+                last: &mut [],
+                last_ages: &mut [],
+            };
+            let mut scratch = Scratch::default();
+            let (slot, learned) = ((slot, &start[..]), (&learned[..], 9));
+            one_by_one(asked, &inbox, slot, 0, learned, &mut scratch).then_some(newest)
+        };
+        assert_eq!(merged([-0.2, -0.1]), None);
+        assert_eq!(merged([2.0, 1.0]), None);
+        let taken = merged([0.4, 0.1]).unwrap_or_default();
+        assert!((taken[0] - 0.3).abs() + (taken[1] - 4.8).abs() < 1e-6);
+    }
+}

@@ -13,6 +13,7 @@ mod gather;
 mod inbox;
 mod plane;
 mod settings;
+mod span;
 mod turn;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ use churn::Sessions;
 use flight::Flight;
 use plane::Plane;
 use serde::{Deserialize, Serialize};
+use span::Span;
 
 /// What an arena's peers live in and never change.
 #[derive(Clone, Copy)]
@@ -77,8 +79,7 @@ pub struct Arena {
     limits: Limits,
     /// Rows that the busiest peer learns from in one step.
     rows_most: u32,
-    /// A wrong label is this minus the right one.
-    mirror: f32,
+    labels: Span,
     round: u32,
     /// One plane, or a local and a global one.
     planes: Vec<Plane>,
@@ -127,7 +128,7 @@ impl Arena {
             records: vec![Record::default(); if settings.keeps_records() { arcs } else { 0 }],
             limits: settings.limits(world.data),
             rows_most: rows_most as u32,
-            mirror: mirror(world.data.train.labels()),
+            labels: Span::of(world.data.train.labels()),
             round: 0,
             sampler: Sampler::new(&settings.sampling, &world, &mut rng),
             sessions: settings
@@ -205,14 +206,3 @@ impl Arena {
 
 /// The stream of the draws before the first round; rounds use their own numbers.
 const ROUND_ZERO: u64 = 0;
-
-/// The lowest label plus the highest: what turns the scale of labels round.
-fn mirror(labels: &[f32]) -> f32 {
-    let lowest = labels.iter().copied().fold(f32::INFINITY, f32::min);
-    let highest = labels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if labels.is_empty() {
-        0.0
-    } else {
-        lowest + highest
-    }
-}

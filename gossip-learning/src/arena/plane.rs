@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Plane {
     width: usize,
     parts: usize,
+    /// The model that everybody began with.
+    start: Vec<f32>,
     newest: Vec<f32>,
     ages: Vec<u32>,
     /// Empty unless the rule keeps the model that arrived last.
@@ -45,6 +47,7 @@ impl Plane {
         Plane {
             width,
             parts,
+            start,
             last_ages: vec![0; if last.is_empty() { 0 } else { peers * parts }],
             last,
             newest,
@@ -89,8 +92,8 @@ impl Plane {
         }
     }
 
-    /// The peer's inbox together with its slot.
-    pub(super) fn inbox_and_slot(&mut self, peer: usize) -> Option<(&mut Inbox, Slot<'_>)> {
+    /// The peer's inbox together with its slot, and the model that everybody began with.
+    pub(super) fn inbox_and_slot(&mut self, peer: usize) -> Option<(&mut Inbox, Slot<'_>, &[f32])> {
         let weights = peer * self.width..(peer + 1) * self.width;
         let parts = peer * self.parts..(peer + 1) * self.parts;
         let slot = Slot {
@@ -99,7 +102,8 @@ impl Plane {
             last: &mut [],
             last_ages: &mut [],
         };
-        self.inbox.as_mut().map(|inbox| (inbox, slot))
+        let start = &self.start;
+        (self.inbox.as_mut()).map(|inbox| (inbox, slot, &start[..]))
     }
 
     /// Puts the peer's newest model into its ring.

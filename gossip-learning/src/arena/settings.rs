@@ -58,7 +58,8 @@ pub enum Way {
         /// How many of them may be lies.
         byzantine: usize,
     },
-    /// Lets them judge the newest one, which is merged alone if they do not object ([`robust::judge`]).
+    /// Lets them judge the newest one, which is merged alone if they do not object ([`robust::judge`]). A regression
+    /// that predicts for a row of the peer's own what no label is does not come before them.
     Jury,
 }
 
@@ -137,8 +138,12 @@ impl Settings {
 
     /// Whether peers keep a record of each link, to tell senders apart by what they send into the local slot.
     pub(super) fn keeps_records(&self) -> bool {
-        let has_jury = (self.defence.as_ref()).is_some_and(|defence| defence.way == Way::Jury);
-        has_jury && self.sampling.is_gated()
+        self.has_jury() && self.sampling.is_gated()
+    }
+
+    /// Whether a jury judges what arrives.
+    pub(super) fn has_jury(&self) -> bool {
+        (self.defence.as_ref()).is_some_and(|defence| defence.way == Way::Jury)
     }
 
     /// The memory that the models of so many peers take, in bytes.

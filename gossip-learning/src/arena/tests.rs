@@ -263,8 +263,9 @@ fn contradictory_settings_are_refused_with_a_remedy() {
     }
 }
 
-#[test]
-fn a_jury_keeps_foreign_communities_out_that_neighbours_pass_on() {
+/// Local models' error on their own community's rows, where a fifth of the peers lie: numbers around one level or another,
+/// one row a peer, over the links of a geometric graph. Seen from zero these levels are all that models are.
+fn error_over_links(attack: Attack, defence: Option<Way>) -> f64 {
     let mut rng = random::stream(13, 1);
     let community: Vec<u32> = (0..400).map(|row| row % 2).collect();
     let mut made = || {
@@ -299,24 +300,43 @@ fn a_jury_keeps_foreign_communities_out_that_neighbours_pass_on() {
         most: 0.02,
         least: 0.0,
     };
-    let error = |defence: Option<Way>| {
-        let mut learner = Learner::linear(Loss::Squared, 0.0, step, 2, Task::Regression);
-        if let Learner::Linear(linear) = &mut learner {
-            linear.level = 4.5;
-        }
-        let settings = Settings {
-            learner,
-            sampling: Sampling::Triangles { least: 1, reach: 0 },
-            byzantine: 0.2,
-            attack: Some(Attack::WrongCommunity),
-            defence: defence.map(|way| Defence { models: 32, way }),
-            ..settings()
-        };
-        let mut arena = Arena::new(settings, world).unwrap();
-        (0..300).for_each(|_| arena.step(world));
-        let measures = evaluate(&arena, world, &sample(&arena, world, 200, 1));
-        measures.local.own_mean
+    let mut learner = Learner::linear(Loss::Squared, 0.0, step, 2, Task::Regression);
+    if let Learner::Linear(linear) = &mut learner {
+        linear.level = 4.5;
+    }
+    let settings = Settings {
+        learner,
+        sampling: Sampling::Triangles { least: 1, reach: 0 },
+        byzantine: 0.2,
+        attack: Some(attack),
+        defence: defence.map(|way| Defence { models: 32, way }),
+        ..settings()
     };
+    let mut arena = Arena::new(settings, world).unwrap();
+    (0..300).for_each(|_| arena.step(world));
+    let measures = evaluate(&arena, world, &sample(&arena, world, 200, 1));
+    measures.local.own_mean
+}
+
+#[test]
+fn a_jury_keeps_foreign_communities_out_that_neighbours_pass_on() {
+    let error = |defence| error_over_links(Attack::WrongCommunity, defence);
     let (undefended, jury) = (error(None), error(Some(Way::Jury)));
     assert!(jury < undefended / 2.0, "{jury} against {undefended}");
+}
+
+#[test]
+fn a_jury_holds_against_gross_lies_though_some_peers_know_hardly_anybody_else() {
+    use Attack::{Dissensus, Gaussian, HugeWeights, InnerProduct, LittleIsEnough, SignFlip};
+    for attack in [
+        Dissensus,
+        Gaussian,
+        HugeWeights,
+        InnerProduct,
+        LittleIsEnough,
+        SignFlip,
+    ] {
+        let error = error_over_links(attack, Some(Way::Jury));
+        assert!(error < 0.2, "{attack:?}: {error}");
+    }
 }

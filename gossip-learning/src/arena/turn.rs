@@ -2,6 +2,7 @@
 
 use super::{Arena, Kind, World, gather::gather};
 use crate::{
+    Task,
     attack::{self, Attack, Scene},
     graph::Graph,
     model::{Model, part},
@@ -275,14 +276,18 @@ impl Arena {
             let came = (weights, own);
             stands_out(records, graph, (from, to), came, &mut desk.scratch)
         });
+        let is_absurd = self.settings.has_jury() && world.data.task == Task::Regression && {
+            let predicts = |row: &u32| learner.predict(weights, train.row(*row as usize));
+            !rows.iter().all(|row| self.labels.is_near(predicts(row)))
+        };
         let plane = &mut self.planes[slot];
         let useful = age >= plane.ages(peer)[index];
         let flips = attack == Some(Attack::LabelFlip);
-        let mirror = self.mirror;
+        let labels = self.labels;
         let learn = |weights: &mut [f32], ages: &mut [u32]| {
             for &row in rows {
                 let label = train.label(row as usize);
-                let label = if flips { mirror - label } else { label };
+                let label = if flips { labels.mirrored(label) } else { label };
                 learner.update(weights, ages, train.row(row as usize), label);
             }
         };
@@ -304,6 +309,9 @@ impl Arena {
             // Refused for good rather than now and then, so this one learns alone meanwhile.
             let slot = plane.slot(peer);
             learn(slot.newest, slot.ages);
+            self.traffic.refused += 1;
+        } else if is_absurd {
+            // It does not sit on the jury either: where half of them are such, they are as good as any.
             self.traffic.refused += 1;
         } else if let Some(how) = self.settings.gather(kind) {
             let room = (&mut desk.spare[..], &mut desk.scratch);

@@ -19,6 +19,9 @@
 //!   (Collobert et al. 2006), and wrong labels, most of which are far off, teach it little;
 //! - **J5** it is less than half as old as the jury's median: what is sent again without having learned since.
 //!
+//! Models are taken as what they have learned beyond the one that everybody began with: the level that a regression begins
+//! at is much longer than all it learns, and seen from zero all its models point the same way.
+//!
 //! The rule knows no rows and no share of liars. J5 takes the sender's word for the age. The combination and the
 //! numbers in J3, J4 and J5 are our own. Two of them suit not every task ([`Asked`]): J4 is one-sided, as suits classes, whose
 //! models grow along the centre; a regression would be pushed up by it. J3 wants senders from all over the network: over the
@@ -70,7 +73,7 @@ pub enum Objection {
 /// The first objection.
 pub fn judge<'a>(
     (arriving, age): (&[f32], u32),
-    own: &[f32],
+    own: impl Iterator<Item = f32>,
     jury: impl Iterator<Item = (&'a [f32], u32)> + Clone,
     asked: Asked,
     scratch: &mut Scratch,
@@ -104,10 +107,10 @@ pub fn judge<'a>(
         return Err(Objection::Long);
     }
     centre.clear();
-    for (place, own) in own.iter().enumerate() {
+    for (place, own) in own.enumerate() {
         column.clear();
         column.extend(jury.clone().filter_map(|model| model.get(place)));
-        column.push(*own);
+        column.push(own);
         centre.push(median(column));
     }
     along.clear();
@@ -120,7 +123,7 @@ pub fn judge<'a>(
     away.clear();
     away.extend(arriving.iter().zip(&*centre).map(|(a, c)| a - c));
     let length = norm(away);
-    let likeness = LIKENESS.max(DEVIATIONS / (own.len() as f32).sqrt());
+    let likeness = LIKENESS.max(DEVIATIONS / (arriving.len() as f32).sqrt());
     let is_companion = |model: &&[f32]| {
         let (mut squared, mut along) = (0.0, 0.0);
         for ((entry, centre), away) in model.iter().zip(&*centre).zip(&*away) {
@@ -175,7 +178,10 @@ mod tests {
     }
 
     fn verdict_at(age: u32, arriving: &[f32], jury: &[Vec<f32>]) -> Result<u32, Objection> {
-        let (own, jury) = (&jury[0], jury[1..].iter().map(|model| (&model[..], AGE)));
+        let (own, jury) = (
+            jury[0].iter().copied(),
+            jury[1..].iter().map(|model| (&model[..], AGE)),
+        );
         judge((arriving, age), own, jury, ALL, &mut Scratch::default())
     }
 
@@ -245,7 +251,7 @@ mod tests {
         assert_eq!(
             judge(
                 (&[], 7),
-                &[],
+                std::iter::empty(),
                 std::iter::empty(),
                 ALL,
                 &mut Scratch::default()
@@ -261,7 +267,7 @@ mod tests {
             ages in prop::array::uniform9(any::<u32>()),
         ) {
             let jury = models[2..].iter().map(|model| &model[..]).zip(ages);
-            let _ = judge((&models[0], ages[8]), &models[1], jury, ALL, &mut Scratch::default());
+            let _ = judge((&models[0], ages[8]), models[1].into_iter(), jury, ALL, &mut Scratch::default());
         }
     }
 }
