@@ -243,15 +243,16 @@ impl Core {
     /// Counts something that was not accepted.
     pub fn refuse(&mut self, from: PeerId, why: Refusal) {
         *self.report.refused.entry(why).or_default() += 1;
+        // Duplicates are part of normal life: shards cross on links between clusters.
+        if why == Refusal::Duplicate {
+            return;
+        }
         let senders = &mut self.report.refused_from;
         if senders.contains_key(&from) || senders.len() < MAX_REFUSED_SENDERS {
             let kinds: &mut BTreeMap<Refusal, u64> = senders.entry(from).or_default();
             *kinds.entry(why).or_default() += 1;
         }
-        // Duplicates are part of normal life: shards cross on links between clusters.
-        if why != Refusal::Duplicate {
-            self.event(Event::Refused { from, why });
-        }
+        self.event(Event::Refused { from, why });
     }
 
     /// The same, of a link.

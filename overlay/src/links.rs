@@ -40,26 +40,19 @@ impl LinkSet {
     }
 }
 
-/// What is seldom needed of a link.
-#[derive(Default)]
-struct Link {
-    /// Whether it is still wanted.
-    wanted: bool,
-    /// What is to be told it when the peer has dealt with the present input.
-    notices: Vec<Notice>,
-}
-
 /// All links of a peer.
 #[derive(Default)]
 pub(crate) struct Links {
     /// Whom each of them leads to.
     peers: Vec<PeerId>,
-    /// Those over which frames pass.
+    /// Those that are still wanted, and those over which frames pass.
+    wanted: LinkSet,
     connected: LinkSet,
-    links: Vec<Link>,
-    /// The links' numbers plus one, or zero, each near the place that its peer's key names. The length is a
+    /// What is to be told each when the peer has dealt with the present input.
+    notices: Vec<Vec<Notice>>,
+    /// Peers and the numbers of their links, each near the place that the peer's key names. The length is a
     /// power of two, and at most half is full.
-    table: Vec<u32>,
+    table: Vec<Option<(PeerId, u32)>>,
     /// Links with notices to be sent.
     noticed: Vec<LinkId>,
     /// Links that were not wanted any more, and since when.
@@ -77,7 +70,7 @@ pub(crate) struct Change {
 
 impl Links {
     pub fn len(&self) -> usize {
-        self.links.len()
+        self.peers.len()
     }
 
     /// Whom a link leads to.
@@ -87,16 +80,16 @@ impl Links {
 
     /// The link with `peer`, if it is wanted.
     pub fn find(&self, peer: PeerId) -> Option<LinkId> {
-        self.number(peer).filter(|&link| self.links[link].wanted)
+        self.number(peer).filter(|&link| self.wanted.contains(link))
     }
 
     fn number(&self, peer: PeerId) -> Option<LinkId> {
         // Every frame that comes asks this: nearly always the first place answers.
         let mut place = self.place(peer)?;
         loop {
-            let link = (self.table[place] as usize).checked_sub(1)?;
-            if self.peers[link] == peer {
-                return Some(link);
+            let (known, link) = self.table[place].as_ref()?;
+            if *known == peer {
+                return Some(*link as LinkId);
             }
             place = (place + 1) & (self.table.len() - 1);
         }
@@ -111,13 +104,14 @@ impl Links {
 
     /// Enters a link into the table, which has room for it.
     fn enter(&mut self, link: LinkId) {
-        let Some(mut place) = self.place(self.peers[link]) else {
+        let peer = self.peers[link];
+        let Some(mut place) = self.place(peer) else {
             return;
         };
-        while self.table[place] != 0 {
+        while self.table[place].is_some() {
             place = (place + 1) & (self.table.len() - 1);
         }
-        self.table[place] = link as u32 + 1;
+        self.table[place] = Some((peer, link as u32));
     }
 
     pub fn connected(&self, link: LinkId) -> bool {
@@ -126,7 +120,7 @@ impl Links {
 
     /// How many links are wanted, and how many of them are connected.
     pub fn count(&self) -> (usize, usize) {
-        let wanted = (0..self.links.len()).filter(|&link| self.links[link].wanted);
+        let wanted = (0..self.len()).filter(|&link| self.wanted.contains(link));
         (
             wanted.clone().count(),
             wanted.filter(|&link| self.connected(link)).count(),
@@ -137,12 +131,12 @@ impl Links {
     /// not been wanted for so long: their numbers are used again.
     pub fn want(&mut self, peers: &[PeerId], now: Time, quarantine: Duration) -> Change {
         let mut change = Change::default();
-        for (number, (link, peer)) in self.links.iter_mut().zip(&self.peers).enumerate() {
-            if link.wanted && peers.binary_search(peer).is_err() {
-                link.wanted = false;
-                self.connected.remove(number);
-                link.notices.clear();
-                self.unwanted.push_back((now, number));
+        for (link, peer) in self.peers.iter().enumerate() {
+            if self.wanted.contains(link) && peers.binary_search(peer).is_err() {
+                self.wanted.remove(link);
+                self.connected.remove(link);
+                self.notices[link].clear();
+                self.unwanted.push_back((now, link));
                 change.release.push(*peer);
             }
         }
@@ -156,7 +150,7 @@ impl Links {
                 }
                 (None, None) => self.add(peer),
             };
-            if !std::mem::replace(&mut self.links[link].wanted, true) {
+            if self.wanted.insert(link) {
                 change.connect.push(peer);
             }
         }
@@ -166,7 +160,7 @@ impl Links {
     /// A link whose number may be used again.
     fn free(&mut self, now: Time, quarantine: Duration) -> Option<LinkId> {
         while let Some(&(since, link)) = self.unwanted.front() {
-            if self.links[link].wanted {
+            if self.wanted.contains(link) {
                 self.unwanted.pop_front();
             } else {
                 return (since + quarantine <= now).then_some(link);
@@ -182,16 +176,16 @@ impl Links {
     }
 
     fn fill_table(&mut self) {
-        self.table.fill(0);
-        (0..self.links.len()).for_each(|link| self.enter(link));
+        self.table.fill(None);
+        (0..self.len()).for_each(|link| self.enter(link));
     }
 
     fn add(&mut self, peer: PeerId) -> LinkId {
-        let link = self.links.len();
-        self.links.push(Link::default());
+        let link = self.len();
+        self.notices.push(Vec::new());
         self.peers.push(peer);
-        if self.links.len() * 2 > self.table.len() {
-            self.table = vec![0; (self.links.len() * 4).next_power_of_two()];
+        if self.len() * 2 > self.table.len() {
+            self.table = vec![None; (self.len() * 4).next_power_of_two()];
             self.fill_table();
         } else {
             self.enter(link);
@@ -204,7 +198,7 @@ impl Links {
             self.connected.insert(link);
         } else {
             self.connected.remove(link);
-            self.links[link].notices.clear();
+            self.notices[link].clear();
         }
     }
 
@@ -213,7 +207,7 @@ impl Links {
         if !self.connected.contains(link) {
             return;
         }
-        let notices = &mut self.links[link].notices;
+        let notices = &mut self.notices[link];
         if notices.is_empty() {
             self.noticed.push(link);
         }
@@ -227,7 +221,7 @@ impl Links {
     /// The next link with notices, and up to [`MAX_NOTICES`] of them.
     pub fn take_notices(&mut self) -> Option<(LinkId, Vec<Notice>)> {
         while let Some(&link) = self.noticed.last() {
-            let notices = &mut self.links[link].notices;
+            let notices = &mut self.notices[link];
             let rest = notices.split_off(notices.len().min(MAX_NOTICES));
             let taken = std::mem::replace(notices, rest);
             if notices.is_empty() {

@@ -19,7 +19,7 @@ pub struct Report {
     pub received_bytes: u64,
     /// What was not accepted, by kind, over all senders.
     pub refused: BTreeMap<Refusal, u64>,
-    /// What was not accepted, by sender; of senders that share a link with this peer only.
+    /// What was not accepted, by sender, without duplicates, for which nobody is to blame.
     #[serde(serialize_with = "by_text")]
     pub refused_from: BTreeMap<PeerId, BTreeMap<Refusal, u64>>,
     /// Links that are wanted, and those connected.

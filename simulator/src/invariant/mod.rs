@@ -92,16 +92,42 @@ pub trait Invariant: Send {
     fn restarted(&mut self, _peer: usize, _now: Time) {}
 }
 
-/// All rules, for a world of this many peers.
-pub fn all(peers: usize) -> Vec<Box<dyn Invariant>> {
-    vec![
-        Box::new(origin::SignedContent),
-        Box::new(ending::NothingAfterwards::default()),
-        Box::new(certificate::WithinRate::default()),
-        Box::new(order::InOrderOnce::default()),
-        Box::new(bounds::WithinBounds),
-        Box::new(duty::OwedOnly::new(peers)),
-    ]
+/// Rules, each with the kinds of steps that it looks at: one bit a kind.
+pub struct Rules(Vec<(u8, Box<dyn Invariant>)>);
+
+impl Rules {
+    /// All rules, for a world of this many peers.
+    pub fn all(peers: usize) -> Rules {
+        let rules: [Box<dyn Invariant>; 6] = [
+            Box::new(origin::SignedContent),
+            Box::new(ending::NothingAfterwards::default()),
+            Box::new(certificate::WithinRate::default()),
+            Box::new(order::InOrderOnce::default()),
+            Box::new(bounds::WithinBounds),
+            Box::new(duty::OwedOnly::new(peers)),
+        ];
+        let kinds = |rule: &dyn Invariant| {
+            let kinds = rule.looks_at().iter();
+            kinds.fold(0, |kinds, &kind| kinds | 1 << kind as u8)
+        };
+        Rules(rules.map(|rule| (kinds(&*rule), rule)).into())
+    }
+
+    /// Those that look at steps of a kind.
+    pub fn of(&mut self, kind: Kind) -> impl Iterator<Item = &mut Box<dyn Invariant>> {
+        let looking = move |(kinds, rule)| (kinds & 1 << kind as u8 != 0).then_some(rule);
+        self.0
+            .iter_mut()
+            .map(|(kinds, rule)| (*kinds, rule))
+            .filter_map(looking)
+    }
+
+    /// The peer has started again and knows nothing of what it did before.
+    pub fn restarted(&mut self, peer: usize, now: Time) {
+        self.0
+            .iter_mut()
+            .for_each(|(_, rule)| rule.restarted(peer, now));
+    }
 }
 
 /// A rule that was broken.

@@ -57,9 +57,7 @@ impl Region {
         // Its place in the network is there, as it was at the founding.
         if forgets && let Some(fresh) = self.nursery.peer(&scene.network, peer, now, next) {
             self.actor(peer).restart(peer as u32, fresh);
-            for invariant in &mut self.invariants {
-                invariant.restarted(peer, now);
-            }
+            self.invariants.restarted(peer, now);
             self.follow_epochs(scene, peer);
             self.subscribe(scene, peer);
             return;

@@ -24,37 +24,40 @@ pub struct Character {
     pub mind: Arc<Mind>,
 }
 
-/// A peer in the world.
+/// A peer in the world. What every event looks at comes first, in the order written: with many peers each event
+/// finds its peer far away in memory, so what counts is how many places there it touches.
+#[repr(C)]
 pub struct Actor {
     /// The peer's index.
     pub me: u32,
-    peer: Peer,
-    /// Its ends of links, and what it sends over them.
-    pub ends: Ends,
-    pub uplink: Uplink<Arc<Message>>,
-    /// What it can send, in bits per second; `None` for any amount.
-    pub upload: Option<u64>,
-    pub downlink: Downlink,
     /// How many events it has entered, and how many have happened to it.
     pub made: u32,
     pub seen: u64,
-    /// The how many-eth epoch of the network it lives in, from 0.
-    pub epoch: usize,
-    /// What a Byzantine peer does differently.
-    character: Option<Character>,
-    /// When its peer, as opposed to its character, wants to be woken.
-    peer_wakes: Time,
     /// When it is to be woken.
     wake_at: Option<Time>,
     /// Which of its wake-ups that is; those before are superseded.
     generation: u32,
     /// The how many-eth time it has started this is: what was begun before is void.
     life: u32,
+    /// Which of the times of its absence it is in.
+    away: Option<u32>,
     /// What is wrong with its machine.
     pub machine: Option<Box<Machine>>,
-    /// When it is away, and which of these times it is in.
+    /// What it can send, in bits per second; `None` for any amount.
+    pub upload: Option<u64>,
+    /// Its ends of links, and what comes and goes over them.
+    pub ends: Ends,
+    pub downlink: Downlink,
+    /// What a Byzantine peer does differently.
+    character: Option<Character>,
+    peer: Peer,
+    pub uplink: Uplink<Arc<Message>>,
+    /// The how many-eth epoch of the network it lives in, from 0.
+    pub epoch: usize,
+    /// When its peer, as opposed to its character, wants to be woken.
+    peer_wakes: Time,
+    /// When it is away.
     pub absences: Vec<Away>,
-    away: Option<u32>,
     /// The links that it had when it left.
     lost: Vec<u32>,
     /// What earlier lives of its refused.

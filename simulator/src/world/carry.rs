@@ -33,12 +33,13 @@ impl Region {
         };
         self.check(scene, peer, sent);
         let message = Arc::new(Message::new(&*self.work, frame, class));
+        let upload = self.actor(peer).upload;
         for &receiver in to {
             let Some(receiver) = scene.directory.index(receiver) else {
                 continue;
             };
             let to = receiver as u32;
-            let Some(rate) = self.actor(peer).upload else {
+            let Some(rate) = upload else {
                 self.launch(peer, to, message.clone());
                 continue;
             };
@@ -72,7 +73,7 @@ impl Region {
         let bytes = message.frame.len() + LENGTH_BYTES;
         let now = self.now;
         match self.actor(peer).downlink.receive(now, bytes as u32) {
-            Received::Now => self.receive(scene, peer, from as usize, &message),
+            Received::Now => self.receive(scene, peer, from as usize, message),
             Received::At(time) => {
                 self.enter_from(time, from, peer, peer as u32, Event::Received(message));
             }
@@ -81,14 +82,17 @@ impl Region {
     }
 
     /// Gives a message to the peer that it is for.
-    pub fn receive(&mut self, scene: &Scene, peer: usize, from: usize, message: &Message) {
+    pub fn receive(&mut self, scene: &Scene, peer: usize, from: usize, message: Arc<Message>) {
         let came = Step::Received {
             from,
             frame: &message.frame,
             class: message.class,
         };
         self.check(scene, peer, came);
-        let frame = message.frame.clone();
+        let frame = match Arc::try_unwrap(message) {
+            Ok(message) => message.frame,
+            Err(message) => message.frame.clone(),
+        };
         let from = scene.directory.id(from);
         self.give(scene, peer, Input::Frame { from, frame });
     }

@@ -9,7 +9,7 @@ use crate::{
     audit::Audit,
     calendar::{Calendar, Entry},
     event::Event,
-    invariant::{Invariant, Step, Violation},
+    invariant::{Rules, Step, Violation},
     ledger::Ledger,
     links::Lines,
     random::Randomness,
@@ -44,7 +44,7 @@ pub(super) struct Region {
     pub payloads: Randomness,
     pub ledger: Ledger,
     pub audit: Audit,
-    pub invariants: Vec<Box<dyn Invariant>>,
+    pub invariants: Rules,
     pub violations: Vec<Violation>,
     pub violation_count: u64,
     /// What sources published since the scene was told.
@@ -150,7 +150,7 @@ impl Region {
             }
             Event::Received(message) => {
                 if actor.ends.is_up(from) {
-                    self.receive(scene, peer, from as usize, &message);
+                    self.receive(scene, peer, from as usize, message);
                 }
             }
             Event::Wanted { life } => self.wanted(scene, peer, from, life),

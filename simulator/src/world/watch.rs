@@ -56,9 +56,7 @@ impl Region {
         let now = self.now;
         let now = self.actor(peer).shows(now);
         let mut broken = Vec::new();
-        let kind = step.kind();
-        let looking = self.invariants.iter_mut();
-        for invariant in looking.filter(|rule| rule.looks_at().contains(&kind)) {
+        for invariant in self.invariants.of(step.kind()) {
             if let Err(detail) = invariant.check(scene, now, peer, step) {
                 broken.push((invariant.name(), detail));
             }
