@@ -52,6 +52,11 @@ export class Demo {
   }
 
   #list(focus) {
+    for (const [peer, line] of this.lines) {
+      if (this.rows.some(row => row.peer === peer)) continue;
+      line.element.remove();
+      this.lines.delete(peer);
+    }
     for (const row of this.rows) {
       let line = this.lines.get(row.peer);
       if (!line) {

@@ -155,6 +155,16 @@ export class NetworkMap {
     }
   }
 
+  /** The peer that arrow keys start from, if the keyboard is on the map. */
+  picked() {
+    return this.#marks.indexOf(document.activeElement?.closest?.('.one'));
+  }
+
+  /** Puts the keyboard on this peer, if it is drawn. */
+  pick(peer) {
+    this.#marks[peer]?.focus();
+  }
+
   /** Says of a peer what it is (a key of STATES) and how it does, in words. */
   set(peer, state, words = '') {
     const mark = this.#marks[peer];

@@ -4,11 +4,15 @@ import { Refused, follow, get, keepToken, token } from './feed.js';
 import { History } from './chart.js';
 import { Demo } from './demo.js';
 import { NetworkMap } from './map.js';
+import { News } from './news.js';
 import { PeerPanel, sample } from './peer.js';
 import { Picture } from './picture.js';
 import { Replay } from './replay.js';
 import { html, svg } from './svg.js';
 import { duration, plural } from './text.js';
+
+/** The map is drawn anew at most this often, in milliseconds. */
+const REDRAW_EVERY = 1500;
 
 const byId = id => document.getElementById(id);
 
@@ -19,6 +23,8 @@ const page = {
   /** The stream that is looked at, by its place. */
   stream: 0,
   histories: new Map(),
+  /** When the map was drawn anew. */
+  drawn: 0,
   feed: null,
 };
 
@@ -41,8 +47,9 @@ async function begin() {
   const { network } = page;
   const demo = network.me === null;
   document.title = `Hamlet · ${network.name}`;
-  byId('where').textContent = `${network.name} · ${plural(network.peers.length, 'peer')} in ${plural(network.clusters.length, 'cluster')} on ${plural(network.cycles.length, 'cycle')}`;
+  size();
   page.map = new NetworkMap(byId('map'), network, demo ? look : null);
+  page.news = new News(byId('news'));
   page.replay = new Replay(page.map, {
     me: network.me, k: network.parameters.k, n: network.parameters.n,
     onCaption: text => (byId('replay').textContent = text),
@@ -93,11 +100,27 @@ function look(peer) {
   });
 }
 
+/** How large the network is: members of clusters, in the newest epochs that are known. */
+function size() {
+  const { name, clusters, cycles } = page.network;
+  const members = new Set(clusters.flatMap(cluster => cluster.members));
+  byId('where').textContent = `${name} · ${plural(members.size, 'peer')} in ${plural(clusters.length, 'cluster')} on ${plural(cycles.length, 'cycle')}`;
+}
+
 /** Clusters are in other epochs: others are in them, at other hours. */
 async function redraw() {
-  page.network = await get('api/v1/network');
-  page.map = new NetworkMap(byId('map'), page.network, null);
+  if (performance.now() < page.drawn + REDRAW_EVERY) return;
+  page.drawn = performance.now();
+  const network = await get('api/v1/network');
+  const before = page.map.at;
+  const picked = page.map.picked();
+  page.network = network;
+  size();
+  page.map = new NetworkMap(byId('map'), network, network.me === null ? look : null);
   page.replay.use(page.map);
+  page.map.pick(picked);
+  page.news.tell(before, page.map.at);
+  if (page.status) page.map.focus(page.focus, page.status.links);
 }
 
 /** Whether the map shows another epoch of a cluster than the node knows. */
@@ -162,9 +185,10 @@ function takeNeighbours(status) {
   });
 }
 
-function takeNetwork({ peers }) {
+function takeNetwork({ peers, epochs }) {
+  if (epochs.some(isPast)) redraw().catch(() => {});
   for (const row of peers) {
-    row.cluster = page.map.at.peers[row.peer].cluster;
+    row.cluster = page.map.at.peers[row.peer]?.cluster ?? '–';
     const words = row.state === 'dead' || row.state === 'source' ? '' : row.plays ? 'plays' : 'does not play';
     page.map.set(row.peer, row.state, words);
     if (row.state !== 'dead') {

@@ -82,7 +82,7 @@ pub(super) async fn network(State(door): State<Door>) -> Result<Json<NetworkMap>
     let around = service.handle().status().await?.around;
     service.meet(&around);
     let me = Some(service.handle().id());
-    Ok(Json(NetworkMap::of(service.roll(), me, Some(&around))))
+    Ok(Json(NetworkMap::of(service.roll(), me, around.clusters())))
 }
 
 pub(super) async fn events(State(door): State<Door>) -> Result<Response, Failure> {

@@ -3,13 +3,9 @@
 
 use super::roll::{PeerNumber, Roll};
 use crate::uri::StreamUri;
-use hamlet_overlay::{
-    genesis::Parameters,
-    hash::hex,
-    identity::PeerId,
-    view::{Cluster, Epoch},
-};
+use hamlet_overlay::{genesis::Parameters, hash::hex, identity::PeerId, view::Cluster};
 use serde::Serialize;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The network. Peers are numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -55,19 +51,25 @@ pub struct StreamMap {
 }
 
 impl NetworkMap {
-    /// The map of a network, as `me` tells it, who knows this of the clusters around.
-    pub fn of(roll: &Roll, me: Option<PeerId>, around: Option<&Epoch>) -> NetworkMap {
+    /// The map of a network, as `me` tells it, with these clusters in newer epochs than the founding.
+    pub fn of<'a>(
+        roll: &Roll,
+        me: Option<PeerId>,
+        around: impl IntoIterator<Item = &'a Arc<Cluster>>,
+    ) -> NetworkMap {
+        let mut known: BTreeMap<u64, &Cluster> = BTreeMap::new();
+        for cluster in around {
+            let newest = known.entry(cluster.id).or_insert(cluster);
+            if newest.epoch < cluster.epoch {
+                *newest = cluster;
+            }
+        }
         let network = roll.network();
         let genesis = network.genesis();
         let number = |peer| roll.number(peer).unwrap_or_default();
-        let newest = |founding: &Cluster| {
-            let known = around.and_then(|epoch| {
-                let mut clusters = epoch.clusters();
-                clusters.find(|cluster| cluster.id == founding.id)
-            });
-            known.map_or_else(|| founding.clone(), |cluster| (**cluster).clone())
-        };
-        let clusters = network.clusters().iter().map(newest);
+        let clusters = network.clusters().iter();
+        let clusters =
+            clusters.map(|founding| known.get(&founding.id).copied().unwrap_or(founding));
         let clusters = clusters.map(|cluster| ClusterMap {
             epoch: cluster.epoch,
             members: cluster.members().iter().copied().map(number).collect(),

@@ -22,7 +22,7 @@ macro_rules! asset {
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-const ASSETS: [Asset; 12] = [
+const ASSETS: [Asset; 13] = [
     asset!("/page/page.css", "text/css; charset=utf-8", "page.css"),
     asset!("/page/chart.js", JAVASCRIPT, "chart.js"),
     asset!("/page/demo.js", JAVASCRIPT, "demo.js"),
@@ -32,6 +32,7 @@ const ASSETS: [Asset; 12] = [
     asset!("/page/page.js", JAVASCRIPT, "page.js"),
     asset!("/page/peer.js", JAVASCRIPT, "peer.js"),
     asset!("/page/picture.js", JAVASCRIPT, "picture.js"),
+    asset!("/page/news.js", JAVASCRIPT, "news.js"),
     asset!("/page/replay.js", JAVASCRIPT, "replay.js"),
     asset!("/page/svg.js", JAVASCRIPT, "svg.js"),
     asset!("/page/text.js", JAVASCRIPT, "text.js"),

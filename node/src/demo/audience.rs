@@ -1,10 +1,11 @@
 //! What each peer received, when, and whether it is what the source published.
 //!
 //! A segment is expected of a peer that was there for it: of one that was killed, if it lived until the
-//! segment's deadline. What never arrives counts as infinitely late.
+//! segment's deadline, and of one that joined, from ten seconds after that on. What never arrives counts as infinitely late.
 
-use super::summary::Latency;
+use super::summary::{Latency, Newcomers};
 use hamlet_overlay::{
+    agreement::Agreed,
     hash::{Domain, Hash},
     io::{Event, Segment},
     time::{Duration, Time},
@@ -17,6 +18,8 @@ use tokio::sync::{broadcast, mpsc};
 pub const DEADLINE: Duration = Duration::from_millis(1_500);
 /// After so long nothing more is expected of a segment, and it is counted.
 const SETTLED: Duration = Duration::from_secs(12);
+/// How long a newcomer may take until it is given everything.
+const SETTLING_IN: Duration = Duration::from_secs(10);
 /// The fineness of latencies, and the longest one told apart from longer ones.
 const LATENCY_STEP: Duration = Duration::from_micros(100);
 const LATENCY_STEPS: usize = 200_000;
@@ -27,6 +30,8 @@ pub enum Seen {
     Restored(SegmentNumber, Time),
     /// It was handed a segment, in order.
     Delivered(SegmentNumber, Hash),
+    /// It is a member of a cluster.
+    Placed(Time),
 }
 
 /// The hash by which payloads are compared.
@@ -49,6 +54,7 @@ pub async fn watch(
         let next = tokio::select! {
             event = events.recv() => match event {
                 Ok((at, Event::Restored { segment, .. })) => Seen::Restored(segment, at),
+                Ok((at, Event::Agreed(Agreed::Began(_)))) => Seen::Placed(at),
                 Ok(_) => continue,
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
                     tracing::warn!(receiver, missed, "events were missed: too much to do at once");
@@ -86,6 +92,9 @@ struct Arrival {
 }
 
 struct Receiver {
+    /// When it came, if it was not there from the beginning, and had a place.
+    joined: Option<Time>,
+    placed: Option<Time>,
     died: Option<Time>,
     arrivals: BTreeMap<SegmentNumber, Arrival>,
     last_delivered: Option<SegmentNumber>,
@@ -106,20 +115,20 @@ pub struct Audience {
 impl Audience {
     /// An audience of so many receivers.
     pub fn new(receivers: usize) -> Audience {
-        let receiver = || Receiver {
-            died: None,
-            arrivals: BTreeMap::new(),
-            last_delivered: None,
-            identical: true,
-        };
         Audience {
-            receivers: (0..receivers).map(|_| receiver()).collect(),
+            receivers: (0..receivers).map(|_| Receiver::new(None)).collect(),
             pending: Default::default(),
             expected: 0,
             delivered: 0,
             on_time: 0,
             latencies: Latencies::default(),
         }
+    }
+
+    /// Somebody joins: the number of the receiver.
+    pub fn join(&mut self, at: Time) -> usize {
+        self.receivers.push(Receiver::new(Some(at)));
+        self.receivers.len() - 1
     }
 
     /// The source published a segment that it had cut at `cut`.
@@ -143,6 +152,9 @@ impl Audience {
                 receiver.last_delivered = Some(segment);
                 receiver.arrivals.entry(segment).or_default().delivered = Some(hash);
             }
+            Seen::Placed(at) => {
+                receiver.placed.get_or_insert(at);
+            }
         }
     }
 
@@ -158,7 +170,7 @@ impl Audience {
         self.pending.iter().all(|published| {
             self.receivers
                 .iter()
-                .filter(|receiver| receiver.died.is_none())
+                .filter(|receiver| receiver.died.is_none() && receiver.is_in(published.cut))
                 .all(|receiver| {
                     receiver
                         .arrivals
@@ -191,7 +203,8 @@ impl Audience {
         };
         for receiver in &mut self.receivers {
             let arrival = receiver.arrivals.remove(&segment).unwrap_or_default();
-            if receiver.died.is_some_and(|died| died < cut + DEADLINE) {
+            let died = receiver.died.is_some_and(|died| died < cut + DEADLINE);
+            if died || !receiver.is_in(cut) {
                 continue;
             }
             self.expected += 1;
@@ -223,9 +236,45 @@ impl Audience {
         self.expected > 0 && self.receivers.iter().all(|receiver| receiver.identical)
     }
 
+    /// Who joined.
+    pub fn newcomers(&self) -> Newcomers {
+        let joined = self.receivers.iter().filter_map(|receiver| {
+            let joined = receiver.joined?;
+            Some(receiver.placed.map(|placed| placed.since(joined)))
+        });
+        let joined: Vec<Option<Duration>> = joined.collect();
+        let mut places = Latencies::default();
+        for place in joined.iter().flatten() {
+            places.add(Some(*place));
+        }
+        Newcomers {
+            joined: joined.len(),
+            placed: places.total as usize,
+            place_ms: places.latency(),
+        }
+    }
+
     /// How long segments took from being cut until they were restored.
     pub fn latency(&self) -> Latency {
         self.latencies.latency()
+    }
+}
+
+impl Receiver {
+    fn new(joined: Option<Time>) -> Receiver {
+        Receiver {
+            joined,
+            placed: None,
+            died: None,
+            arrivals: BTreeMap::new(),
+            last_delivered: None,
+            identical: true,
+        }
+    }
+
+    /// Whether it has been in for long enough to be given what is cut now.
+    fn is_in(&self, cut: Time) -> bool {
+        self.joined.is_none_or(|joined| joined + SETTLING_IN <= cut)
     }
 }
 
@@ -365,6 +414,24 @@ mod tests {
         audience.settle_all();
         assert_eq!(audience.delivered_ratio(), 1.0);
         assert!(audience.bytes_identical());
+    }
+
+    #[test]
+    fn newcomers_are_expected_to_have_what_is_cut_ten_seconds_after_they_came() {
+        let mut audience = audience(0, 8);
+        let early = audience.join(Time::ZERO);
+        audience.published(60, ms(15_000), payload(60));
+        assert!(!audience.is_complete());
+        audience.saw(early, Seen::Placed(ms(4_000)));
+        audience.saw(early, Seen::Restored(60, ms(15_100)));
+        audience.saw(early, Seen::Delivered(60, payload(60)));
+        assert!(audience.is_complete());
+        audience.settle_all();
+        assert_eq!((audience.expected, audience.on_time_ratio()), (1, 1.0));
+        assert!(audience.bytes_identical());
+        let newcomers = audience.newcomers();
+        assert_eq!((newcomers.joined, newcomers.placed), (1, 1));
+        assert_eq!(newcomers.place_ms.max, Some(4_000.0));
     }
 
     #[test]

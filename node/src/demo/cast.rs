@@ -116,9 +116,9 @@ impl Cast {
         self.clock
     }
 
-    /// The number of a peer.
+    /// The number of a peer, who gets one if it has none.
     pub fn number(&self, peer: PeerId) -> PeerNumber {
-        // Every peer of a demonstration is a founder.
+        self.roll.meet([peer]);
         self.roll.number(peer).unwrap_or_default()
     }
 
@@ -148,6 +148,11 @@ impl Cast {
                 }
             }
         });
+    }
+
+    /// A peer has been gone for so long that nobody looks at it any more.
+    pub fn clear(&self, peer: PeerNumber) {
+        self.change(|seats| drop(seats.remove(&peer)));
     }
 
     /// All seats.

@@ -4,7 +4,7 @@
 //! | request | what it does | token |
 //! | --- | --- | --- |
 //! | `GET /` | the page | – |
-//! | `GET /api/v1/network` | the network as it was founded | – |
+//! | `GET /api/v1/network` | the network, in the newest epochs that its peers know | – |
 //! | `GET /api/v1/events?peer=N` | a row for every peer, the status of peer `N`, traces of segments | – |
 //! | `GET /peers/N/…` | what peer `N` serves, such as `/peers/N/live.ts` | – |
 //! | `POST /api/v1/peers/N/ACT` | `silence`, `speak`, `kill` or `revive` | yes |
@@ -20,7 +20,7 @@ use crate::{
         map::NetworkMap,
         page,
         roll::PeerNumber,
-        status::Status,
+        status::{ClusterEpoch, Status},
         trace::{Tracer, Watch},
         unauthorized,
     },
@@ -111,6 +111,8 @@ struct Figures {
 #[derive(Serialize)]
 struct Rows {
     peers: Vec<Row>,
+    /// The newest epochs of the clusters.
+    epochs: Vec<ClusterEpoch>,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +123,18 @@ struct Focus {
 }
 
 async fn network(Shared(door): Shared<Door>) -> Json<NetworkMap> {
-    Json(NetworkMap::of(door.cast.roll(), None, None))
+    let mut known = Vec::new();
+    for running in door
+        .cast
+        .seats()
+        .into_values()
+        .filter_map(|seat| seat.player)
+    {
+        if let Ok(status) = running.service.handle().status().await {
+            known.extend(status.around.clusters().cloned());
+        }
+    }
+    Json(NetworkMap::of(door.cast.roll(), None, &known))
 }
 
 async fn events(
@@ -160,14 +173,20 @@ async fn follow(cast: &Cast, focus: Option<PeerNumber>, channel: Channel) -> Res
             }
             _ = ticks.tick() => {
                 let mut peers = Vec::new();
+                let mut epochs = BTreeMap::new();
                 for (peer, seat) in cast.seats() {
                     let status = status(seat.player.as_ref()).await;
                     if let Some(status) = status.as_ref().filter(|_| focus == Some(peer)) {
                         channel.send("status", status).await?;
                     }
+                    for known in status.iter().flat_map(|status| &status.epochs) {
+                        let newest = epochs.entry(known.cluster).or_insert(*known);
+                        newest.epoch = newest.epoch.max(known.epoch);
+                    }
                     peers.push(row(peer, seat.state, status, &mut delivered));
                 }
-                channel.send("network", &Rows { peers }).await?;
+                let epochs = epochs.into_values().collect();
+                channel.send("network", &Rows { peers, epochs }).await?;
                 for trace in tracer.finished(cast.clock().now()) {
                     channel.send("trace", &trace).await?;
                 }

@@ -1,20 +1,23 @@
 //! Founds a network for a demonstration: keys, data folders, ports and the genesis.
 
-use super::Options;
+use super::{Options, stage::failed};
 use crate::{
     data::{Folder, Lock, Reservation, SecretKey, genesis},
+    driver::JournalPath,
     failure::{Failure, Kind},
     transport::TransportKind,
 };
 use hamlet_overlay::{
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
+    membership::admission::Admission,
 };
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
 use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    path::Path,
     sync::Arc,
 };
 
@@ -29,10 +32,18 @@ pub struct Founding {
     pub founders: Vec<Home>,
 }
 
-/// A founder's own things.
+/// Where peers come and go: how long an epoch lasts at least, and how long one may be silent.
+const EPOCH_MS: u32 = 1_000;
+const SILENCE_MS: u32 = 6_000;
+/// The most slots of a cluster.
+const MAX_SLOTS: usize = 64;
+
+/// A peer's own things.
 pub struct Home {
     /// Its key.
     pub key: SecretKey,
+    /// Where it keeps what agreement must not forget.
+    pub journal: JournalPath,
     /// The segment numbers that it may use.
     pub numbers: Reservation,
     /// Holds its data folder.
@@ -42,21 +53,14 @@ pub struct Home {
 /// Founds the network in subfolders of `root`.
 pub fn found(
     options: &Options,
-    root: &std::path::Path,
+    root: &Path,
     random: &mut ChaCha12Rng,
 ) -> Result<Founding, Failure> {
-    let count = usize::from(options.peers);
-    let mut secret = || {
-        let mut secret = [0; 32];
-        random.fill_bytes(&mut secret);
-        SecretKey::from_secret(secret)
-    };
-    let keys: Vec<SecretKey> = (0..count).map(|_| secret()).collect();
+    let count = options.founders();
+    let keys: Vec<SecretKey> = (0..count).map(|_| draw_key(random)).collect();
     let mut founders: Vec<Founder> = keys
         .iter()
-        .zip(free_addresses(count, options.transport).map_err(|error| {
-            Failure::new(Kind::Failed, format!("no free ports on 127.0.0.1: {error}"))
-        })?)
+        .zip(free_addresses(count, options.transport)?)
         .map(|(key, address)| Founder {
             id: key.id(),
             addresses: vec![address],
@@ -65,7 +69,7 @@ pub fn found(
     founders.sort_by_key(|founder| founder.id);
     let mut seed = [0; 32];
     random.fill_bytes(&mut seed);
-    let parameters = Parameters::for_peers(count);
+    let parameters = parameters(options);
     // Twice the rate leaves room for what a rate does not say: segments differ in length.
     let max_bits_per_s = options
         .rate
@@ -74,7 +78,10 @@ pub fn found(
         })
         .min(parameters.total_bits_per_s);
     let network = Genesis {
-        admission: Default::default(),
+        admission: match options.moves() {
+            true => Admission::Open,
+            false => Admission::Closed,
+        },
         name: "demo".to_owned(),
         parameters,
         seed: Hash(seed),
@@ -86,37 +93,76 @@ pub fn found(
     }
     .found()
     .map_err(|error| Failure::new(Kind::Configuration, error))?;
-    let text = genesis::to_text(&network);
-    let homes = keys
-        .into_iter()
-        .enumerate()
-        .map(|(number, key)| {
-            let folder = Folder::at(root.join(format!("peer-{number}")));
-            folder.create()?;
-            key.write(&folder.key())?;
-            fs::write(folder.genesis(), &text).map_err(|error| {
-                Failure::new(
-                    Kind::Failed,
-                    format!("{}: {error}", folder.genesis().display()),
-                )
-            })?;
-            let lock = folder.lock()?;
-            Ok(Home {
-                numbers: Reservation::begin(lock.store()?, network.id())?,
-                key,
-                lock,
-            })
-        })
-        .collect::<Result<Vec<Home>, Failure>>()?;
+    let homes = keys.into_iter().enumerate();
+    let homes = homes.map(|(number, key)| Home::make(root, number, key, &network));
+    let homes = homes.collect::<Result<Vec<Home>, Failure>>()?;
     Ok(Founding {
         network: Arc::new(network),
         founders: homes,
     })
 }
 
-/// Addresses with ports that nobody uses at present. All are held until the last one is found, so that
-/// they differ.
-fn free_addresses(count: usize, kind: TransportKind) -> io::Result<Vec<String>> {
+/// Parameters that suit what is to happen.
+fn parameters(options: &Options) -> Parameters {
+    let usual = Parameters::for_peers(options.founders());
+    if !options.moves() {
+        return usual;
+    }
+    // Clusters stay those of the founding: they get so many slots that those who come find one, wherever their walks end.
+    let clusters = options.founders().div_ceil(usual.g_max.into());
+    let room = (options.most() * 3 / 2).div_ceil(clusters);
+    let n = room.clamp(usual.n.into(), MAX_SLOTS) as u8;
+    Parameters {
+        g_min: 1,
+        n,
+        k: n * 2 / 5,
+        epoch_ms: EPOCH_MS,
+        silence_ms: Some(SILENCE_MS),
+        ..usual
+    }
+}
+
+/// A key from the seed of a demonstration.
+pub fn draw_key(random: &mut ChaCha12Rng) -> SecretKey {
+    let mut secret = [0; 32];
+    random.fill_bytes(&mut secret);
+    SecretKey::from_secret(secret)
+}
+
+impl Home {
+    /// Makes the data folder of the peer of this number in `root`.
+    pub fn make(
+        root: &Path,
+        number: usize,
+        key: SecretKey,
+        network: &Network,
+    ) -> Result<Home, Failure> {
+        let folder = Folder::at(root.join(format!("peer-{number}")));
+        folder.create()?;
+        key.write(&folder.key())?;
+        fs::write(folder.genesis(), genesis::to_text(network))
+            .map_err(|error| failed(format!("{}: {error}", folder.genesis().display())))?;
+        let lock = folder.lock()?;
+        Ok(Home {
+            numbers: Reservation::begin(lock.store()?, network.id())?,
+            journal: JournalPath {
+                file: folder.agreement(network.id()),
+                unused: folder.unused(),
+            },
+            key,
+            lock,
+        })
+    }
+}
+
+/// Addresses with ports that nobody uses at present.
+pub fn free_addresses(count: usize, kind: TransportKind) -> Result<Vec<String>, Failure> {
+    find_addresses(count, kind)
+        .map_err(|error| Failure::new(Kind::Failed, format!("no free ports on 127.0.0.1: {error}")))
+}
+
+/// All are held until the last one is found, so that they differ.
+fn find_addresses(count: usize, kind: TransportKind) -> io::Result<Vec<String>> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     match kind {
         TransportKind::Quic => {

@@ -10,6 +10,7 @@
 //! | [`founding`] | keys, folders, ports and the genesis |
 //! | [`stage`] | the running peers |
 //! | [`cast`] | who is what at the moment, and what people want done |
+//! | [`crowd`] | who joins and who dies by itself |
 //! | [`door`] | the page of the whole network, over HTTP |
 //! | [`power`] | what people do to the peers |
 //! | [`audience`] | what each peer received, when, and whether it is what the source published |
@@ -18,6 +19,7 @@
 
 mod audience;
 mod cast;
+mod crowd;
 mod door;
 mod founding;
 mod options;
@@ -27,6 +29,6 @@ mod run;
 mod stage;
 mod summary;
 
-pub use options::{Kill, Options};
+pub use options::{Growth, Kill, Options};
 pub use run::run;
-pub use summary::{Latency, Summary};
+pub use summary::{Latency, Newcomers, Summary};

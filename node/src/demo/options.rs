@@ -10,6 +10,19 @@ pub struct Options {
     /// How many peers run, the source among them; four clusters need at least 8
     #[arg(long, env = "HAMLET_DEMO_PEERS", default_value_t = 24, value_name = "N", value_parser = clap::value_parser!(u16).range(8..=1024))]
     pub peers: u16,
+    /// Begin with so many peers, and let others join until there are so many, one every two seconds, for example 1..60: each
+    /// asks the way and walks to a place that nobody chose
+    #[arg(
+        long,
+        env = "HAMLET_DEMO_GROW",
+        value_name = "FROM..TO",
+        conflicts_with = "peers"
+    )]
+    pub grow: Option<Growth>,
+    /// Every minute this share of the peers dies, and as many newcomers join, between 0 and 1; never the source, nor the peer
+    /// that serves players
+    #[arg(long, env = "HAMLET_DEMO_CHURN", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
+    pub churn: f64,
     /// Stream this instead of the bundled clip: an MPEG-TS file once, - for standard input, or what is sent to an
     /// address, for example rtmp://127.0.0.1/live/stream for OBS
     #[arg(long, env = "HAMLET_DEMO_INPUT", value_name = "SOURCE")]
@@ -65,6 +78,49 @@ pub struct Options {
         value_name = "ADDRESS"
     )]
     pub http: SocketAddr,
+}
+
+/// How many peers there are at first, and later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// At first.
+    pub from: u16,
+    /// In the end.
+    pub to: u16,
+}
+
+impl FromStr for Growth {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Growth, &'static str> {
+        let parse = || {
+            let (from, to) = text.split_once("..")?;
+            let growth = Growth {
+                from: from.trim().parse().ok()?,
+                to: to.trim().parse().ok()?,
+            };
+            (1 <= growth.from && growth.from < growth.to && growth.to <= 256).then_some(growth)
+        };
+        parse()
+            .ok_or("write how many peers at first and in the end, at most 256, for example 1..60")
+    }
+}
+
+impl Options {
+    /// How many peers found the network.
+    pub fn founders(&self) -> usize {
+        self.grow.map_or(self.peers, |grow| grow.from).into()
+    }
+
+    /// How many peers there are at most at a time.
+    pub fn most(&self) -> usize {
+        self.grow.map_or(self.peers, |grow| grow.to).into()
+    }
+
+    /// Whether peers come and go by themselves.
+    pub fn moves(&self) -> bool {
+        self.grow.is_some() || self.churn > 0.0
+    }
 }
 
 /// So many peers die at a time of the stream.
@@ -152,6 +208,15 @@ mod tests {
         assert_eq!(parse_time("2"), Ok(ms(2_000)));
         for wrong in ["", "ms", "-1", "nan", "inf", "1e9", "five"] {
             assert!(parse_time(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn growth_goes_up() {
+        let growth = Growth { from: 1, to: 60 };
+        assert_eq!("1..60".parse(), Ok(growth));
+        for wrong in ["", "5", "0..5", "5..5", "5..1", "1..1000", "1.."] {
+            assert!(wrong.parse::<Growth>().is_err(), "{wrong:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
 use std::time::Duration;
 use tokio::{sync::oneshot, time::Instant};
 
-/// How long the system may take to free the port of a peer that was killed.
+/// How long the system may take to free the port and the journal of a peer that was killed.
 const PORT_FREE: Duration = Duration::from_secs(5);
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
@@ -73,6 +73,7 @@ impl Stage {
         let player = &mut self.peers[place];
         player.role = Role::Dead;
         player.handle.kill().await;
+        self.killed += 1;
         self.turn(place, State::Dead);
         Ok(())
     }
@@ -138,7 +139,7 @@ async fn restart(config: DriverConfig) -> Result<PeerHandle, StartError> {
     let deadline = Instant::now() + PORT_FREE;
     loop {
         match driver::start(config.clone()).await {
-            Err(StartError::Transport(TransportError::Listen { .. }))
+            Err(StartError::Transport(TransportError::Listen { .. }) | StartError::Journal(_))
                 if Instant::now() < deadline =>
             {
                 tokio::time::sleep(TRY_AGAIN).await;

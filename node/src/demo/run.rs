@@ -77,7 +77,8 @@ pub async fn run(
         )
     })?;
     let base = format!("http://{}", http.local_addr().map_err(failed)?);
-    let mut stage = Stage::start(options, network, founders, base, &mut random).await?;
+    let folders = root.path().to_owned();
+    let mut stage = Stage::start(options, network, founders, base, folders, &mut random).await?;
     let (orders, mut ordered) = mpsc::channel(ORDERS);
     let token = Token::generate()?;
     let server = control::Server::open(http, Some(token.clone()), |_, token| {
@@ -140,8 +141,10 @@ impl Stage {
         let mut tick = interval(Duration::from_secs(1));
         let mut told = begin;
         let mut broken = None;
+        self.let_come_and_go(options, random);
         loop {
             let kill_at = kills.last().map_or(end, |kill| kill.0);
+            let crowd_at = self.crowd.due();
             tokio::select! {
                 biased;
                 () = &mut *stop => break,
@@ -162,6 +165,9 @@ impl Stage {
                 () = sleep_until(kill_at.into()), if !kills.is_empty() => {
                     let (_, peers) = kills.pop().unwrap_or((end, 0));
                     self.kill(peers, random).await?;
+                }
+                () = sleep_until(crowd_at.unwrap_or(end).into()), if crowd_at.is_some() => {
+                    self.come_and_go(options, random).await?;
                 }
                 Some(order) = orders.recv() => self.obey(order).await?,
                 Some(Ok(returned)) = self.returning.join_next() => self.seat_again(returned).await?,
@@ -271,6 +277,8 @@ impl Stage {
         }
         let course = Course {
             streamed,
+            peers: self.started,
+            killed: self.killed,
             segments: self.segments,
             stream_bytes: self.stream_bytes,
             cpu,

@@ -4,6 +4,7 @@ use super::{
     Options,
     audience::{self, Audience},
     cast::{Cast, State},
+    crowd::Crowd,
     founding::Home,
     summary::Account,
 };
@@ -19,6 +20,7 @@ use hamlet_overlay::{genesis::Network, io::Segment};
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -100,6 +102,12 @@ pub struct Stage {
     pub cast: Arc<Cast>,
     /// Peers that are brought back, once they run.
     pub returning: JoinSet<Returned>,
+    /// Who comes and goes by itself.
+    pub crowd: Crowd,
+    /// Peers that were started and that were killed.
+    pub started: usize,
+    pub killed: usize,
+    seen_sender: mpsc::Sender<(usize, audience::Seen)>,
 }
 
 /// A peer that was to be brought back.
@@ -119,14 +127,15 @@ impl Stage {
         network: Arc<Network>,
         founders: Vec<Home>,
         base: String,
+        root: PathBuf,
         random: &mut ChaCha12Rng,
     ) -> Result<Stage, Failure> {
         let count = founders.len();
         let silent = (options.silent * count as f64).round() as usize;
         let killed: usize = options.kill.iter().map(|kill| kill.peers).sum();
         // The source and the peer that serves players stay.
-        if silent + killed > count - 2 {
-            let (asked, there) = (silent + killed, count - 2);
+        if silent + killed > count.saturating_sub(2) {
+            let (asked, there) = (silent + killed, count.saturating_sub(2));
             let text = format!(
                 "{asked} peers are to keep silent or be killed, and {there} can: a source and a player must stay; choose fewer, or more --peers"
             );
@@ -138,76 +147,75 @@ impl Stage {
         let clock = Clock::start();
         let cast = Arc::new(Cast::new(network.clone(), clock, base));
         let (seen_sender, seen) = mpsc::channel(SEEN);
-        let mut watchers = JoinSet::new();
-        let mut peers = Vec::with_capacity(count);
-        let mut receivers = 0;
-        let mut numbers = None;
-        for (place, home) in founders.into_iter().enumerate() {
-            let mut seed = [0; 32];
-            random.fill_bytes(&mut seed);
-            let mut config = DriverConfig::new(network.clone(), home.key.secret(), seed);
-            config.clock = clock;
-            config.prefer = options.transport;
-            config.publish_from = home.numbers.next();
-            config.shape = LinkShape {
-                delay: options.link_delay.unwrap_or_default(),
-                loss: options.link_loss,
-                bits_per_s: options.link_rate.map(|rate| rate.bits_per_s),
-            };
-            let role = match place {
-                0 => Role::Source,
-                place if silent.contains(&place) => Role::Silent,
-                _ => {
-                    receivers += 1;
-                    Role::Receiver(receivers - 1)
-                }
-            };
-            config.fault = (role == Role::Silent).then_some(Fault::Silent);
-            let handle = driver::start(config.clone()).await?;
-            let Home {
-                numbers: own_numbers,
-                lock,
-                ..
-            } = home;
-            match role {
-                Role::Source => numbers = Some(own_numbers),
-                Role::Receiver(number) => {
-                    watchers.spawn(audience::watch(
-                        number,
-                        handle.events(),
-                        handle.subscribe(STREAM).await?,
-                        seen_sender.clone(),
-                    ));
-                }
-                _ => drop(watchers.spawn(take_and_forget(handle.subscribe(STREAM).await?))),
-            }
-            let state = match role {
-                Role::Source => State::Source,
-                Role::Silent => State::Silent,
-                _ => State::Honest,
-            };
-            cast.seat(&handle, state);
-            peers.push(Player {
-                handle,
-                role,
-                config,
-                _lock: lock,
-            });
-        }
-        Ok(Stage {
+        let mut homes = founders.into_iter();
+        let source = homes.next().ok_or_else(|| failed("there is no source"))?;
+        let source_config = config(&network, clock, options, &source, random);
+        let mut stage = Stage {
             network,
             clock,
-            peers,
-            audience: Audience::new(receivers),
+            peers: Vec::with_capacity(count),
+            audience: Audience::new(count - 1 - silent.len()),
             seen,
-            watchers,
-            numbers: numbers.ok_or_else(|| failed("there is no source"))?,
+            watchers: JoinSet::new(),
+            numbers: source.numbers,
             segments: 0,
             stream_bytes: 0,
             past: Vec::new(),
             cast,
             returning: JoinSet::new(),
-        })
+            crowd: Crowd::new(root),
+            started: 0,
+            killed: 0,
+            seen_sender,
+        };
+        let place = (source.lock, source_config);
+        stage.enter(place, Role::Source).await?;
+        let mut receivers = 0..;
+        for (place, home) in (1..).zip(homes) {
+            let config = config(&stage.network, clock, options, &home, random);
+            let role = match silent.contains(&place) {
+                true => Role::Silent,
+                false => Role::Receiver(receivers.next().unwrap_or_default()),
+            };
+            stage.enter((home.lock, config), role).await?;
+        }
+        Ok(stage)
+    }
+
+    /// Starts a peer.
+    pub(super) async fn enter(
+        &mut self,
+        (lock, mut config): (Lock, DriverConfig),
+        role: Role,
+    ) -> Result<(), Failure> {
+        config.fault = (role == Role::Silent).then_some(Fault::Silent);
+        let handle = driver::start(config.clone()).await?;
+        match role {
+            Role::Source => {}
+            Role::Receiver(number) => {
+                self.watchers.spawn(audience::watch(
+                    number,
+                    handle.events(),
+                    handle.subscribe(STREAM).await?,
+                    self.seen_sender.clone(),
+                ));
+            }
+            _ => drop((self.watchers).spawn(take_and_forget(handle.subscribe(STREAM).await?))),
+        }
+        let state = match role {
+            Role::Source => State::Source,
+            Role::Silent => State::Silent,
+            _ => State::Honest,
+        };
+        self.cast.seat(&handle, state);
+        self.started += 1;
+        self.peers.push(Player {
+            handle,
+            role,
+            config,
+            _lock: lock,
+        });
+        Ok(())
     }
 
     /// The peer that answers where none is named: the first receiver, so that what is seen came over the
@@ -290,6 +298,30 @@ impl Stage {
         while stopping.join_next().await.is_some() {}
         self.watchers.abort_all();
     }
+}
+
+/// What a peer is started with.
+pub fn config(
+    network: &Arc<Network>,
+    clock: Clock,
+    options: &Options,
+    home: &Home,
+    random: &mut ChaCha12Rng,
+) -> DriverConfig {
+    let mut seed = [0; 32];
+    random.fill_bytes(&mut seed);
+    let mut config = DriverConfig::new(network.clone(), home.key.secret(), seed);
+    config.clock = clock;
+    config.prefer = options.transport;
+    config.publish_from = home.numbers.next();
+    config.shape = LinkShape {
+        delay: options.link_delay.unwrap_or_default(),
+        loss: options.link_loss,
+        bits_per_s: options.link_rate.map(|rate| rate.bits_per_s),
+    };
+    // Where nobody comes or goes, there is nothing to agree on.
+    config.journal = options.moves().then(|| home.journal.clone());
+    config
 }
 
 /// Receives like everybody else, and throws away.

@@ -15,6 +15,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 pub struct Summary {
     /// Peers that were started, the source and liars included.
     pub peers: usize,
+    /// Peers that joined while it ran, and where they ended up.
+    pub newcomers: Newcomers,
+    /// Peers that were killed.
+    pub killed: usize,
     /// Clusters of the network.
     pub clusters: usize,
     /// The smallest cluster allowed.
@@ -67,6 +71,17 @@ pub struct Summary {
     pub refused: BTreeMap<String, u64>,
 }
 
+/// Peers that joined.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Newcomers {
+    /// How many receivers did.
+    pub joined: usize,
+    /// How many of them had a place in a cluster, sooner or later.
+    pub placed: usize,
+    /// How long that took, in milliseconds.
+    pub place_ms: Latency,
+}
+
 /// A distribution of latencies, in milliseconds; none where segments that never arrived would be in it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Latency {
@@ -92,6 +107,10 @@ pub struct Account {
 pub struct Course {
     /// How long the stream ran.
     pub streamed: Duration,
+    /// Peers that were started.
+    pub peers: usize,
+    /// Peers that were killed.
+    pub killed: usize,
     /// Segments that the source published.
     pub segments: u64,
     /// Their bytes.
@@ -111,7 +130,7 @@ impl Summary {
         honest: &[Account],
     ) -> Summary {
         let parameters = network.parameters();
-        let peers = network.genesis().founders.len();
+        let peers = course.peers;
         let ratios = |bytes: &dyn Fn(&Account) -> u64| -> Vec<f64> {
             honest
                 .iter()
@@ -145,6 +164,8 @@ impl Summary {
         let stream_mb = course.stream_bytes as f64 / 1e6;
         Summary {
             peers,
+            newcomers: audience.newcomers(),
+            killed: course.killed,
             clusters: network.clusters().len(),
             g_min: parameters.g_min,
             g_max: parameters.g_max,
@@ -221,6 +242,19 @@ impl fmt::Display for Summary {
                 false => "NOT every byte as published",
             },
         )?;
+        let Newcomers {
+            joined,
+            placed,
+            place_ms,
+        } = self.newcomers;
+        if joined + self.killed > 0 {
+            writeln!(
+                f,
+                "peers      {joined} joined, {placed} of them found a place, half of them within {}; {} died",
+                ms(place_ms.p50),
+                self.killed,
+            )?;
+        }
         writeln!(
             f,
             "latency    {} median, {} p99, {} at most",
