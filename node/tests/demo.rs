@@ -33,6 +33,7 @@ async fn it_streams_past_liars_and_the_dead_and_says_what_it_measured() {
     assert_eq!(summary.delivered_ratio, 1.0, "{summary}");
     assert!(summary.bytes_identical, "{summary}");
     assert_eq!((summary.peers, summary.clusters), (16, 4));
+    assert_eq!((summary.killed, summary.newcomers.joined), (1, 0));
     assert!(summary.segments_published >= 12);
     assert!(summary.upload_ratio_mean >= 0.5, "{summary}");
     assert!(summary.wire_upload_ratio_mean > summary.upload_ratio_mean);
@@ -48,6 +49,8 @@ async fn it_streams_past_liars_and_the_dead_and_says_what_it_measured() {
     fields.sort_unstable();
     let mut expected = [
         "peers",
+        "newcomers",
+        "killed",
         "clusters",
         "g_min",
         "g_max",
@@ -83,6 +86,16 @@ async fn without_faults_every_byte_arrives() {
     let summary = demo::run(&options, pending(), |_| {}).await.unwrap();
     assert_eq!(summary.delivered_ratio, 1.0, "{summary}");
     assert!(summary.bytes_identical, "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_and_who_replaces_the_dead_finds_a_place_and_plays() {
+    let options = options(&["--grow=4..7", "--churn=0.4", "--seconds=24"]);
+    let summary = demo::run(&options, pending(), |_| {}).await.unwrap();
+    let newcomers = summary.newcomers;
+    assert!(newcomers.joined >= 3, "{summary}");
+    assert!(newcomers.placed >= 2, "{summary}");
+    assert!(summary.delivered_ratio > 0.5, "{summary}");
 }
 
 #[tokio::test]

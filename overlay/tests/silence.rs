@@ -28,7 +28,7 @@ fn town() -> Town {
             silence_ms: Some(6_000),
             g_min: 3,
             n: 12,
-            k: 5,
+            k: 4,
             ..*parameters
         };
     });
@@ -118,4 +118,34 @@ fn who_leaves_is_let_go_and_does_not_come_back() {
     assert!(town.agreed[&leaver].iter().any(told));
     town.run_for(seconds(30));
     assert_eq!(part(&town, leaver), Part::Outside);
+}
+
+#[test]
+fn what_is_left_of_a_cluster_that_can_decide_nothing_joins_others() {
+    let mut town = town();
+    town.publish();
+    let members = quiet_cluster(&town);
+    for &dead in &members[2..] {
+        town.kill(dead);
+    }
+    town.run_for(seconds(60));
+    let newest = town.played.values().filter_map(|played| played.last());
+    let newest = *newest.max().unwrap();
+    for peer in &members[..2] {
+        let standing = town.peers[peer].standing().unwrap();
+        assert_eq!(standing.part, Part::Member);
+        assert!(
+            standing.members.len() > SIZE.into(),
+            "{:?}",
+            standing.members
+        );
+        let played = town.played[peer].iter().rev().take(20);
+        let played: Vec<u64> = played.copied().collect();
+        let last = played[0];
+        assert!(
+            newest <= last + 4,
+            "{peer:?} has stopped at {last} of {newest}"
+        );
+        assert_eq!(played[19] + 19, last, "{peer:?} has gaps: {played:?}");
+    }
 }

@@ -94,6 +94,11 @@ impl Around {
 }
 
 impl Agreement {
+    /// A link is gone.
+    pub fn disconnected(&mut self, peer: PeerId) {
+        self.stalled.forget(peer);
+    }
+
     /// A link to a neighbouring cluster has come up.
     pub fn neighbour_connected(&mut self, now: Time) {
         self.around.tell_at = self.around.tell_at.min(now + TELL_SOON);
@@ -121,6 +126,7 @@ impl Agreement {
         cluster: u64,
         epoch: u64,
     ) -> Option<Message> {
+        self.stalled.hear(from, cluster, epoch);
         let known = self.neighbour(cluster)?;
         let told = self.around.told.get(&cluster);
         let asked = told.is_some_and(|told| told.by.contains_key(&from));

@@ -12,6 +12,7 @@
 //! | [`drawing`] | what this member does for the next epoch's beacon (A8) |
 //! | [`moving`] | when this member asks for a walk, and how walks come from neighbours (W3, W5) |
 //! | [`silence`] | when this member finds that fellows are silent (W8) |
+//! | [`stalled`] | when this member asks another cluster for a walk, since its own decides nothing (W10) |
 //! | [`around`] | what clusters tell their neighbours (A7) |
 //! | [`surroundings`] | what the push's view follows |
 
@@ -23,6 +24,7 @@ mod io;
 mod moving;
 pub mod order;
 mod silence;
+mod stalled;
 pub mod state;
 mod surroundings;
 mod turning;
@@ -52,6 +54,7 @@ use hamlet_consensus::{
 use moving::Moving;
 use order::{Nonce, Order, Said, Saying};
 use silence::Silence;
+use stalled::Stalled;
 use state::ClusterState;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -85,6 +88,7 @@ pub(crate) struct Agreement {
     draws: Draws,
     moving: Moving,
     silence: Silence,
+    stalled: Stalled,
     /// What the wall clock showed at [`Time::ZERO`].
     unix_ms: u64,
     /// Whether the surroundings may have changed.
@@ -130,6 +134,7 @@ impl Agreement {
             draws: Draws::new(start.beacon.clone()),
             moving: Moving::new(start.papers.clone()),
             silence,
+            stalled: Stalled::default(),
             unix_ms: start.unix_ms,
             changed: true,
         })
@@ -193,7 +198,8 @@ impl Agreement {
             .due()
             .min(self.draws.due())
             .min(self.moving_at())
-            .min(self.silence_at());
+            .min(self.silence_at())
+            .min(self.stalled_at());
         self.wake_at.min(self.turning_at()).min(due)
     }
 
@@ -319,6 +325,12 @@ impl Agreement {
             None if self.succession.abstains() => Part::Waiting,
             None => Part::Joining,
         }
+    }
+
+    /// How far this member has executed the log.
+    fn standing_height(&self) -> u64 {
+        let replica = self.succession.replica();
+        replica.map_or(0, |replica| replica.height())
     }
 
     /// What it knows of its cluster's agreement.

@@ -126,10 +126,14 @@ impl Agreement {
 
     /// The question for a walk, for the own cluster; if there is anything to show.
     pub fn ask(&self) -> Option<Order> {
+        self.ask_of(self.cluster, self.succession.newest().number())
+    }
+
+    /// The same, for any cluster in this epoch.
+    pub(super) fn ask_of(&self, cluster: u64, epoch: u64) -> Option<Order> {
         let Papers { card, credential } = self.moving.papers.clone()?;
         let (network, signer) = (self.network, &*self.signer);
-        let epoch = self.succession.newest().number();
-        let ask = Ask::sign(network, signer, card, credential, self.cluster, epoch);
+        let ask = Ask::sign(network, signer, card, credential, cluster, epoch);
         Some(Order::Ask(Box::new(ask)))
     }
 

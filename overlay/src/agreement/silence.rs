@@ -46,12 +46,14 @@ impl Silence {
         self.heard = members.iter().map(|peer| (*peer, since(peer))).collect();
     }
 
-    /// Time has passed.
-    fn pass(&mut self, now: Time) {
-        if self.awake + ASLEEP < now {
+    /// Time has passed. Whether this member was asleep meanwhile.
+    fn pass(&mut self, now: Time) -> bool {
+        let asleep = self.awake + ASLEEP < now;
+        if asleep {
             self.heard.values_mut().for_each(|heard| *heard = now);
         }
         self.awake = now;
+        asleep
     }
 
     /// Since when each of those who are silent at this time was not heard for too long.
@@ -82,13 +84,25 @@ impl Agreement {
         at.map_or(Time::NEVER, |at| at.max(self.silence.said_until))
     }
 
+    /// Whether this member hears nothing of a fellow, and the log does not say so yet.
+    pub(super) fn has_news_of_silence(&self) -> bool {
+        let Some(state) = self.state() else {
+            return false;
+        };
+        let stated: Vec<PeerId> = state.unheard_by(self.me).collect();
+        let mut silent = self.silence.silent(self.now);
+        silent.any(|(peer, _)| peer != self.me && !stated.contains(&peer))
+    }
+
     fn is_silent(&self, fellow: PeerId) -> bool {
         (self.silence.silent(self.now)).any(|(peer, _)| peer == fellow)
     }
 
     /// Says whom it hears nothing of, if that has changed.
     pub fn tell_silence(&mut self) {
-        self.silence.pass(self.now);
+        if self.silence.pass(self.now) {
+            self.stalled.wake_up();
+        }
         if self.silence_at() > self.now {
             return;
         }

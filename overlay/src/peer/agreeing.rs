@@ -87,10 +87,15 @@ impl Peer {
                 .tell(&to, &Message::Petition, encode(&order).into());
         }
         if let Some(herald) = agreement.herald() {
-            let to = self.core.neighbours();
+            let mut to = self.core.neighbours();
+            to.extend(self.visits.visitors());
             self.core.tell(&to, &herald, Bytes::new());
         }
         agreement.tell_silence();
+        for (to, order) in agreement.look_elsewhere() {
+            let body = encode(&order).into();
+            self.core.tell(&[to], &Message::Petition, body);
+        }
         agreement.order_progress();
         agreement.ask_for_walk();
         if let Some((to, call, body)) = agreement.call() {

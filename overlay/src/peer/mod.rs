@@ -282,7 +282,12 @@ impl Peer {
         }
         match connected {
             true => self.show_the_door(peer),
-            false => self.visits.leave(peer),
+            false => {
+                self.visits.leave(peer);
+                if let Some(agreement) = &mut self.agreement {
+                    agreement.disconnected(peer);
+                }
+            }
         }
     }
 

@@ -20,6 +20,8 @@ const STAY: Duration = Duration::from_secs(30);
 const MAX_CONTACTS: usize = 8;
 /// How often a peer without a place asks for a walk.
 const ASK_EVERY: Duration = Duration::from_secs(4);
+/// After so many times it may ask another cluster.
+const PATIENCE: u32 = 6;
 /// Of so many members at a time.
 const ASKED: usize = 3;
 
@@ -30,8 +32,9 @@ pub(super) struct Visits {
     visitors: BTreeMap<PeerId, Time>,
     /// Those whom this peer asks the way.
     contacts: Vec<PeerId>,
-    /// When it asks for a walk next.
+    /// When it asks for a walk next, and how often it asked where it does now.
     ask_at: Time,
+    asked: u32,
 }
 
 impl Visits {
@@ -44,6 +47,11 @@ impl Visits {
     /// Everybody.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.visitors.keys().chain(&self.contacts).copied()
+    }
+
+    /// Those who came.
+    pub fn visitors(&self) -> impl Iterator<Item = PeerId> {
+        self.visitors.keys().copied()
     }
 
     pub fn leave(&mut self, peer: PeerId) {
@@ -103,8 +111,8 @@ impl Peer {
             home.guide(now, from);
             return Ok(());
         }
-        // Whoever has followed a cluster already goes on with that one.
-        if home.epoch() > 0 {
+        // Whoever has followed a cluster already goes on with that one, unless it asked there in vain.
+        if home.epoch() > 0 && self.visits.asked < PATIENCE {
             return Ok(());
         }
         let founding = &self.core.view.founding;
@@ -118,6 +126,7 @@ impl Peer {
         if let Ok(mut agreement) = agreement {
             let (cluster, left) = (cluster.id, start.left.clone());
             agreement.guide(now, from);
+            self.visits.asked = 0;
             self.settle_in(cluster, left, Vec::new());
             self.agreement = Some(agreement);
         }
@@ -147,6 +156,7 @@ impl Peer {
             return;
         };
         self.visits.ask_at = self.core.now + ASK_EVERY;
+        self.visits.asked += 1;
         let body = encode(&order).into();
         self.core.tell(&asked, &Message::Petition, body);
     }

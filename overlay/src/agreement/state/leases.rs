@@ -48,19 +48,18 @@ impl ClusterState {
         self.shared.leases.until.get(&member).copied()
     }
 
-    /// Whether somebody has to leave at this time because a lease has run out.
+    /// Whether at this time something is overdue that the next epoch settles.
     pub(crate) fn is_overdue(&self, unix_ms: u64) -> bool {
         self.next_overdue().is_some_and(|until| until <= unix_ms)
     }
 
-    /// When the next member has to leave because its lease runs out.
+    /// When the next member has to leave because its lease runs out, or the next walk is taken back.
     pub(crate) fn next_overdue(&self) -> Option<u64> {
-        if !self.can_spare_one() {
-            return None;
-        }
         let until = self.shared.leases.until.iter();
         let until = until.filter(|(peer, _)| !self.shared.leaving.contains(peer));
-        until.map(|(_, until)| *until).min()
+        let leases = until.map(|(_, until)| *until).min();
+        let leases = leases.filter(|_| self.can_spare_one());
+        leases.into_iter().chain(self.next_taken_back()).min()
     }
 
     /// A member's walk ended here again.

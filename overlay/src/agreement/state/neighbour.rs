@@ -28,6 +28,8 @@ pub struct Neighbour {
     cards: BTreeMap<PeerId, Card>,
     /// Walks that its charters named.
     pub(super) owed: Owed,
+    /// Since when walks have been under way to it and it has come to no other epoch, in milliseconds since 1970.
+    pub(super) awaited_unix_ms: Option<u64>,
 }
 
 impl Neighbour {
@@ -38,6 +40,7 @@ impl Neighbour {
             origin: Origin::default(),
             cards: BTreeMap::new(),
             owed: Owed::default(),
+            awaited_unix_ms: None,
         }
     }
 
@@ -95,6 +98,7 @@ impl ClusterState {
         }
         neighbour.charter = next.charter().clone();
         neighbour.origin = next.origin();
+        neighbour.awaited_unix_ms = None;
         let is_new = |card: &&Card| {
             next.position(card.peer).is_some() && ended.position(card.peer).is_none()
         };

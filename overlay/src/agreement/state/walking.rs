@@ -12,7 +12,7 @@ use crate::{
 };
 use hamlet_consensus::epoch::Height;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The most walks that wait in a cluster for its next beacon.
 pub const MAX_WALKS: usize = 64;
@@ -22,6 +22,10 @@ const MAX_ASKED: u8 = 16;
 const MAX_BATCH: usize = 16;
 /// For so many epochs what left is remembered, for neighbours who are behind; and what neighbours still owe.
 const REMEMBERED: usize = 8;
+/// How long walks may be on their way to a neighbour that comes to no other epoch: so many times what an epoch lasts at least
+/// and a decision takes, and this.
+const PATIENCE: u32 = 4;
+const PATIENCE_MS: u64 = 4_000;
 /// The most guests that a cluster serves.
 const MAX_GUESTS: usize = 16;
 
@@ -65,7 +69,7 @@ impl Walks {
         }
     }
 
-    fn draw(&self, beacon: Hash) -> Drawn {
+    fn draw(&self, beacon: Hash, closed: &BTreeSet<u64>) -> Drawn {
         let mut drawn = Drawn {
             parts: Parts::new(),
             stay: Vec::new(),
@@ -78,6 +82,7 @@ impl Walks {
                 continue;
             }
             let to = walk::step(beacon, id, left, &self.places);
+            let to = to.filter(|to| !closed.contains(to));
             let part = to.map(|to| drawn.parts.entry(to).or_default());
             match part {
                 Some(part) if part.len() < MAX_BATCH => {
@@ -227,10 +232,41 @@ impl ClusterState {
 
     /// What leaves with this epoch: per neighbour that walks go to, their hash.
     pub(super) fn leaving_walks(&self, beacon: Hash) -> Vec<(u64, Hash)> {
-        let drawn = self.can_draw().then(|| self.shared.walks.draw(beacon));
+        let closed = self.closed();
+        let drawn = (self.can_draw()).then(|| self.shared.walks.draw(beacon, &closed));
         let parts = drawn.map(|drawn| drawn.parts).unwrap_or_default();
         let hash = |(&to, walks): (&u64, &Vec<Walk>)| (to, Batch::hash(walks));
         parts.iter().map(hash).collect()
+    }
+
+    /// W2: neighbours who have come to no other epoch for too long though walks were on their way to them: no walk goes there,
+    /// and those that went are taken back.
+    fn closed(&self) -> BTreeSet<u64> {
+        let now = self.unix_ms();
+        let over = |since: u64| since.saturating_add(self.patience_ms()) <= now;
+        let neighbours = self.neighbours().iter();
+        let closed = neighbours.filter(|neighbour| neighbour.awaited_unix_ms.is_some_and(over));
+        closed.map(|neighbour| neighbour.cluster()).collect()
+    }
+
+    /// When the next walk is taken back.
+    pub(super) fn next_taken_back(&self) -> Option<u64> {
+        let away = |cluster: u64| {
+            let mut left = self.shared.walks.left.iter();
+            left.any(|(_, parts)| parts.contains_key(&cluster))
+        };
+        let neighbours = self.neighbours().iter();
+        let awaited = neighbours.filter(|neighbour| away(neighbour.cluster()));
+        let awaited = awaited.filter_map(|neighbour| neighbour.awaited_unix_ms);
+        let until = awaited.map(|since| since.saturating_add(self.patience_ms()));
+        until.min()
+    }
+
+    fn patience_ms(&self) -> u64 {
+        let parameters = &self.ground.parameters;
+        let decided = parameters.fault_model.bound().unwrap_or_default() * 4;
+        let patience = (parameters.epoch() + decided) * PATIENCE;
+        patience.as_millis() as u64 + PATIENCE_MS
     }
 
     /// Whether the next beacon is one that nobody could compute ahead.
@@ -241,14 +277,30 @@ impl ClusterState {
     /// W2: the walks go on by the beacon of the epoch that begins. The state is still that of the epoch before.
     pub(super) fn let_walks_go(&mut self, epoch: u64, beacon: Hash) {
         let (can_draw, again) = (self.can_draw(), self.ask_again());
+        let (closed, now) = (self.closed(), self.unix_ms());
         let walks = &mut self.shared.walks;
         if can_draw {
-            let Drawn { parts, stay } = walks.draw(beacon);
+            let Drawn { parts, stay } = walks.draw(beacon, &closed);
             walks.here = stay;
+            for neighbour in &mut self.shared.neighbours {
+                if parts.contains_key(&neighbour.cluster()) {
+                    neighbour.awaited_unix_ms.get_or_insert(now);
+                }
+            }
             if !parts.is_empty() {
                 walks.left.push_back((epoch, parts));
             }
         }
+        let lost = walks.left.iter_mut().flat_map(|(_, parts)| {
+            let lost = closed.iter().filter_map(|cluster| parts.remove(cluster));
+            lost.flatten().collect::<Vec<Walk>>()
+        });
+        let back = lost.map(|walk| Waiting {
+            walk,
+            in_time: false,
+        });
+        let room = MAX_WALKS.saturating_sub(walks.here.len());
+        walks.here.extend(back.take(room));
         let forgotten = |(left, _): &(u64, Parts)| left + (REMEMBERED as u64) < epoch;
         while walks.left.front().is_some_and(forgotten) {
             walks.left.pop_front();
