@@ -43,7 +43,8 @@ pub(super) fn gather(
     if let Gather::Jury(asked) = how {
         let entries = spare.iter_mut().zip(weights.iter().zip(start));
         entries.for_each(|(learned, (weight, start))| *learned = weight - start);
-        let accepted = one_by_one(asked, inbox, (slot, start), peer, (spare, age), scratch);
+        let newest = (weights, &*spare, age);
+        let accepted = one_by_one(asked, inbox, (slot, start), peer, newest, scratch);
         // Who is refused sits on the next jury all the same: by that the next of its kind is known.
         inbox.push(peer, spare, age);
         return accepted;
@@ -74,7 +75,7 @@ fn one_by_one(
     inbox: &Inbox,
     (slot, start): (Slot<'_>, &[f32]),
     peer: usize,
-    learned: (&[f32], u32),
+    (weights, learned, age): (&[f32], &[f32], u32),
     scratch: &mut Scratch,
 ) -> bool {
     if 2 * inbox.len(peer) < inbox.seats() {
@@ -82,12 +83,10 @@ fn one_by_one(
     }
     let own = slot.newest.iter().zip(start);
     let own = own.map(|(weight, start)| weight - start);
-    let Ok(age) = judge(learned, own, inbox.held(peer), asked, scratch) else {
+    let Ok(age) = judge((learned, age), own, inbox.held(peer), asked, scratch) else {
         return false;
     };
-    for ((own, learned), start) in slot.newest.iter_mut().zip(learned.0).zip(start) {
-        *own = (*own + learned + start) / 2.0;
-    }
+    vector::mix(slot.newest, weights, 0.5);
     slot.ages[0] = slot.ages[0].max(age);
     true
 }
@@ -170,8 +169,9 @@ mod tests {
                 last_ages: &mut [],
             };
             let mut scratch = Scratch::default();
-            let (slot, learned) = ((slot, &start[..]), (&learned[..], 9));
-            one_by_one(asked, &inbox, slot, 0, learned, &mut scratch).then_some(newest)
+            let weights = [start[0] + learned[0], start[1] + learned[1]];
+            let (slot, came) = ((slot, &start[..]), (&weights[..], &learned[..], 9));
+            one_by_one(asked, &inbox, slot, 0, came, &mut scratch).then_some(newest)
         };
         assert_eq!(merged([-0.2, -0.1]), None);
         assert_eq!(merged([2.0, 1.0]), None);
