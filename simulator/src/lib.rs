@@ -46,6 +46,7 @@ pub mod targets;
 pub mod torture;
 pub mod turnover;
 pub mod uplink;
+pub mod walks;
 pub mod world;
 pub mod wrong;
 

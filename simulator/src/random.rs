@@ -48,6 +48,10 @@ pub enum Purpose {
     Hunt,
     /// Who is moved where, and when who learns of it.
     Moves,
+    /// Where walks are asked for.
+    Walks,
+    /// Beacons that draw walks.
+    Beacons,
 }
 
 /// The random numbers of one world that serve one purpose.

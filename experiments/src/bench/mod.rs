@@ -7,6 +7,7 @@ mod learn;
 mod members;
 mod row;
 mod simulator;
+mod walks;
 
 use crate::Outcome;
 use clap::{Args, Subcommand};
@@ -26,6 +27,7 @@ enum Part {
     Learn(learn::Arguments),
     Members(members::Arguments),
     Simulator(simulator::Arguments),
+    Walks(walks::Arguments),
 }
 
 /// Measures the part asked for.
@@ -37,5 +39,6 @@ pub fn run(arguments: Arguments) -> Outcome {
         Part::Learn(arguments) => learn::run(arguments),
         Part::Members(arguments) => members::run(arguments),
         Part::Simulator(arguments) => simulator::run(arguments),
+        Part::Walks(arguments) => walks::run(arguments),
     }
 }
