@@ -202,7 +202,9 @@ fn bag(baselines: &mut Baselines, data: &Dataset, learner: &Learner, rounds: u32
     let mut rng = random::stream(seed, BAGGING);
     let count = data.train.len().min(BAGGED);
     let width = learner.parameters();
-    let (mut models, mut ages) = (vec![0.0f32; count * width], vec![[0u32]; count]);
+    let mut start = vec![0.0; width];
+    learner.start(&mut start);
+    let (mut models, mut ages) = (start.repeat(count), vec![[0u32]; count]);
     let tests: Vec<u32> = (0..data.test.len() as u32).collect();
     baselines.bagged_models = count;
     for round in 1..=rounds.min(BAGGED_ROUNDS) {
@@ -240,6 +242,41 @@ const BAGGING: u64 = u64::MAX - 1;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hamlet_gossip_learning::{
+        Rows,
+        model::{Loss, Step},
+    };
+
+    #[test]
+    fn bagged_models_begin_where_all_models_do() {
+        let mut rows = Rows::dense(1);
+        rows.push(Row::Dense(&[1.0]), 4.0);
+        rows.push(Row::Dense(&[1.0]), 5.0);
+        let data = Dataset {
+            task: Task::Regression,
+            features: Vec::new(),
+            classes: Vec::new(),
+            communities: vec!["all".to_owned()],
+            train_community: vec![0; 2],
+            test_community: vec![0; 2],
+            test: rows.clone(),
+            train: rows,
+        };
+        let step = Step::Capped {
+            most: 0.02,
+            least: 0.0,
+        };
+        let mut learner = Learner::linear(Loss::Squared, 0.0, step, 1, Task::Regression);
+        if let Learner::Linear(linear) = &mut learner {
+            linear.level = 4.5;
+        }
+        let mut baselines = Baselines::default();
+        bag(&mut baselines, &data, &learner, 1, 1);
+        assert!(
+            baselines.wb1.is_some_and(|error| error < 0.52),
+            "{baselines:?}"
+        );
+    }
 
     #[test]
     fn cholesky_solves_what_it_should() {

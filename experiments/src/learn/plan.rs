@@ -258,10 +258,11 @@ fn defence(options: &Options, byzantine: f64) -> Wished<Option<Defence>> {
         models,
         way: Way::Together {
             fit: rule.is_some(),
-            rule: rule
-                .unwrap_or(text)
-                .parse()
-                .map_err(|problem| format!("--defence {text}: {problem}; or none, or jury"))?,
+            rule: rule.unwrap_or(text).parse().map_err(|problem| {
+                format!(
+                    "--defence {text}: {problem}, or fit+ in front of all that; or none, or jury"
+                )
+            })?,
             byzantine,
         },
     }))
