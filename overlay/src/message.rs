@@ -79,6 +79,13 @@ pub enum Message {
     },
     /// These. The batch is the frame's body.
     Batch,
+    /// Your walk has ended in our cluster: there is a place for you, if you claim it.
+    Offer {
+        /// The cluster.
+        cluster: u64,
+        /// The number of its epoch, in which to claim it.
+        epoch: u64,
+    },
 }
 
 /// What leads from a shard to the root that was signed.
@@ -171,7 +178,8 @@ impl Message {
             | Message::Behind { .. }
             | Message::Progress
             | Message::Walks { .. }
-            | Message::Batch => None,
+            | Message::Batch
+            | Message::Offer { .. } => None,
             Message::Evidence(proof) => Some(proof.stream()),
         }
     }
@@ -212,6 +220,7 @@ impl Message {
             Message::Notices(notices) => notices.len() <= MAX_NOTICES && body.is_empty(),
             Message::Evidence(_)
             | Message::Herald { .. }
+            | Message::Offer { .. }
             | Message::Behind { .. }
             | Message::Walks { .. } => body.is_empty(),
         };

@@ -139,6 +139,11 @@ pub fn messages() -> Vec<Vec<u8>> {
         Message::Petition.frame_with(ask().into()),
         Message::Walks { to: 1, epoch: 3 }.frame(),
         Message::Batch.frame_with(encode(&batch()).into()),
+        Message::Offer {
+            cluster: 1,
+            epoch: 3,
+        }
+        .frame(),
     ];
     frames.iter().map(joined).collect()
 }
@@ -221,7 +226,8 @@ pub fn message(bytes: &[u8]) {
         | Message::Behind { .. }
         | Message::Progress
         | Message::Walks { .. }
-        | Message::Batch => {}
+        | Message::Batch
+        | Message::Offer { .. } => {}
     }
 }
 

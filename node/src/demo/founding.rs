@@ -108,12 +108,16 @@ fn parameters(options: &Options) -> Parameters {
     if !options.moves() {
         return usual;
     }
-    // Clusters stay those of the founding: they get so many slots that those who come find one, wherever their walks end.
-    let clusters = options.founders().div_ceil(usual.g_max.into());
+    // Clusters stay those of the founding. So they are not too small to bear that one dies, and get so many slots that those who
+    // come find one, wherever their walks end.
+    let founders = options.founders();
+    let clusters = (founders / 4).clamp(1, 4);
+    let g_max = founders.div_ceil(clusters).min(MAX_SLOTS);
     let room = (options.most() * 3 / 2).div_ceil(clusters);
     let n = room.clamp(usual.n.into(), MAX_SLOTS) as u8;
     Parameters {
         g_min: 1,
+        g_max: g_max as u8,
         n,
         k: n * 2 / 5,
         epoch_ms: EPOCH_MS,

@@ -59,7 +59,7 @@ pub enum Act {
         /// The peer.
         peer: PeerId,
     },
-    /// A peer's walk ended here: it has a place from the next epoch on, or goes on having it.
+    /// A peer whose walk ended here has a place from the next epoch on, or goes on having it.
     Arrived {
         /// The peer.
         peer: PeerId,
@@ -133,6 +133,9 @@ pub enum Void {
     /// There is no reason to end the epoch.
     #[error("there is no reason to end the epoch")]
     NoReason,
+    /// No walk of the peer has ended here lately.
+    #[error("no place is offered to this peer")]
+    NoPlace,
     /// The peer is not admitted.
     #[error("the network does not admit this peer: it needs another credential")]
     NotAdmitted,

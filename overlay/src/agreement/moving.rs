@@ -3,7 +3,7 @@
 use super::{
     Agreement, Papers, Part,
     around::Recently,
-    order::{Ask, Order},
+    order::{Ask, Claim, Order},
     state::ClusterState,
 };
 use crate::{
@@ -40,6 +40,9 @@ pub(super) struct Moving {
     /// When peers are called next, and how often they were in this epoch.
     call_at: Time,
     rounds: usize,
+    /// When those are told next who are offered a place, and how often somebody was.
+    offer_at: Time,
+    offers: usize,
 }
 
 impl Moving {
@@ -51,6 +54,8 @@ impl Moving {
             answered: Recently::default(),
             call_at: Time::NEVER,
             rounds: 0,
+            offer_at: Time::NEVER,
+            offers: 0,
         }
     }
 }
@@ -60,7 +65,8 @@ impl Agreement {
     pub(super) fn moving_at(&self) -> Time {
         let due = self.moving.due.values().min();
         let due = due.copied().unwrap_or(Time::NEVER);
-        self.walk_at().min(due).min(self.moving.call_at)
+        let told = self.moving.call_at.min(self.moving.offer_at);
+        self.walk_at().min(due).min(told)
     }
 
     /// W6: an epoch has begun. Guests are told at once, and fellows that have not been heard in it are called in a while.
@@ -99,6 +105,32 @@ impl Agreement {
         let turn = (usize::from(me) + round * CALLERS) % size;
         let mine = turn < CALLERS && !called.is_empty();
         mine.then(|| (called, Message::Transfer, body.into()))
+    }
+
+    /// W3: whom to tell now that they are offered a place: members take turns.
+    pub fn offer(&mut self) -> Option<(Vec<PeerId>, Message)> {
+        if self.moving.offer_at > self.now {
+            return None;
+        }
+        self.moving.offer_at = Time::NEVER;
+        let offered: Vec<PeerId> = self.state()?.offered().collect();
+        let newest = self.succession.newest();
+        let (size, epoch) = (newest.size(), newest.number());
+        let me = usize::from(newest.position(self.me)?);
+        if offered.is_empty() {
+            return None;
+        }
+        let turn = (me + self.moving.offers * CALLERS) % size;
+        self.moving.offers += 1;
+        self.moving.offer_at = self.now + CALL_EVERY;
+        let cluster = self.cluster;
+        (turn < CALLERS).then_some((offered, Message::Offer { cluster, epoch }))
+    }
+
+    /// A place is offered to this peer: its claim.
+    pub fn claim(&self, cluster: u64, epoch: u64) -> Option<Order> {
+        let claim = || Claim::sign(self.network, &*self.signer, cluster, epoch);
+        (self.may_visit()).then(|| Order::Claim(Box::new(claim())))
     }
 
     /// When this member has to ask for a walk.
@@ -218,6 +250,12 @@ impl Agreement {
             .flat_map(|state| state.owed())
             .collect();
         self.moving.due.retain(|batch, _| owed.contains(batch));
+        let offers = self
+            .state()
+            .is_some_and(|state| state.offered().next().is_some());
+        if offers && self.moving.offer_at == Time::NEVER {
+            self.moving.offer_at = self.now;
+        }
         for (cluster, epoch) in owed {
             let at = self.now + STEP * self.rank(cluster, epoch);
             self.moving.due.entry((cluster, epoch)).or_insert(at);

@@ -2,7 +2,7 @@
 
 use super::card::Card;
 use crate::{
-    digest::Claim,
+    digest::Claim as Head,
     hash::{Domain, Hash},
     identity::{PeerId, Signature, Signer, Statement, Verifier},
     membership::{admission::Credential, walk::Batch},
@@ -23,6 +23,7 @@ pub const MAX_HEADS: usize = 16;
 
 const DOMAIN: &str = "hamlet v1 order";
 const ASKED: &str = "hamlet v1 ask for a walk";
+const CLAIMED: &str = "hamlet v1 claim a place";
 
 /// A command of a cluster's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub enum Order {
     Ask(Box<Ask>),
     /// Walks come from a neighbouring cluster, which named them.
     Walks(Box<Batch>),
+    /// A peer claims the place that its walk has led to.
+    Claim(Box<Claim>),
 }
 
 /// What a member says, signed by it.
@@ -64,7 +67,7 @@ pub enum Saying {
     /// The epoch has lasted long enough, and there is a reason to end it.
     Turn {
         /// The newest segments that the member has heard of, as their sources signed them; one for each stream.
-        heads: Vec<Claim>,
+        heads: Vec<Head>,
         /// What the member's wall clock shows, in milliseconds since 1970.
         unix_ms: u64,
     },
@@ -184,6 +187,43 @@ impl Ask {
     pub fn is_signed(&self, network: Hash, cluster: u64, verifier: &dyn Verifier) -> bool {
         let text = wire::encode(&(&self.card, self.credential, cluster, self.epoch));
         verifier.verify(self.card.peer, asked(network, &text), &self.signature)
+    }
+}
+
+/// A peer claims a place in a cluster, signed by itself: it is there, and wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The peer.
+    pub peer: PeerId,
+    /// The epoch of the cluster in which it claims the place.
+    pub epoch: u64,
+    signature: Signature,
+}
+
+impl Claim {
+    /// Signs the claim, for one cluster.
+    pub fn sign(network: Hash, signer: &dyn Signer, cluster: u64, epoch: u64) -> Claim {
+        let peer = signer.id();
+        let text = wire::encode(&(cluster, epoch, peer));
+        Claim {
+            signature: signer.sign(claimed(network, &text)),
+            peer,
+            epoch,
+        }
+    }
+
+    /// Whether its peer claims a place in this cluster.
+    pub fn is_signed(&self, network: Hash, cluster: u64, verifier: &dyn Verifier) -> bool {
+        let text = wire::encode(&(cluster, self.epoch, self.peer));
+        verifier.verify(self.peer, claimed(network, &text), &self.signature)
+    }
+}
+
+fn claimed(network: Hash, text: &[u8]) -> Statement<'_> {
+    Statement {
+        domain: CLAIMED,
+        network,
+        text,
     }
 }
 

@@ -112,6 +112,7 @@ impl Agreement {
                 member && said.by == from && own
             }
             Order::Ask(ask) => ask.card.peer == from,
+            Order::Claim(claim) => claim.peer == from,
             Order::Neighbour(_) | Order::Walks(_) => false,
         };
         if !may {

@@ -101,6 +101,9 @@ impl Peer {
         if let Some((to, call, body)) = agreement.call() {
             self.core.tell(&to, &call, body);
         }
+        if let Some((to, offer)) = agreement.offer() {
+            self.core.tell(&to, &offer, Bytes::new());
+        }
         for (to, question) in agreement.ask_for_batches() {
             self.core.tell(&to, &question, Bytes::new());
         }
@@ -188,6 +191,10 @@ impl Peer {
             Message::Behind { epoch } => agreement.on_behind(now, from, epoch)?,
             Message::Walks { to, epoch } => agreement.on_walks(now, from, to, epoch)?,
             Message::Batch => return agreement.on_batch(now, body),
+            Message::Offer { cluster, epoch } => {
+                let claim = agreement.claim(cluster, epoch);
+                claim.map(|claim| (Message::Petition, encode(&claim).into()))
+            }
             _ => None,
         };
         if let Some((message, body)) = answer {

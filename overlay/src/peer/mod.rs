@@ -324,7 +324,8 @@ impl Peer {
             | Message::Behind { .. }
             | Message::Progress
             | Message::Walks { .. }
-            | Message::Batch => self.on_agreement(from, message, &body),
+            | Message::Batch
+            | Message::Offer { .. } => self.on_agreement(from, message, &body),
             Message::Notices(notices) => notices
                 .into_iter()
                 .try_for_each(|notice| self.notice(link, notice)),

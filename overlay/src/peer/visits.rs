@@ -20,8 +20,8 @@ const STAY: Duration = Duration::from_secs(30);
 const MAX_CONTACTS: usize = 8;
 /// How often a peer without a place asks for a walk.
 const ASK_EVERY: Duration = Duration::from_secs(4);
-/// After so many times it may ask another cluster.
-const PATIENCE: u32 = 6;
+/// After so many times without news of the cluster it may ask another.
+const PATIENCE: u32 = 3;
 /// Of so many members at a time.
 const ASKED: usize = 3;
 
@@ -32,9 +32,10 @@ pub(super) struct Visits {
     visitors: BTreeMap<PeerId, Time>,
     /// Those whom this peer asks the way.
     contacts: Vec<PeerId>,
-    /// When it asks for a walk next, and how often it asked where it does now.
+    /// When it asks for a walk next, how often it asked since there was news of the cluster, and the epoch of that.
     ask_at: Time,
     asked: u32,
+    epoch: u64,
 }
 
 impl Visits {
@@ -156,7 +157,9 @@ impl Peer {
             return;
         };
         self.visits.ask_at = self.core.now + ASK_EVERY;
-        self.visits.asked += 1;
+        let epoch = home.epoch();
+        let is_news = std::mem::replace(&mut self.visits.epoch, epoch) != epoch;
+        self.visits.asked = if is_news { 1 } else { self.visits.asked + 1 };
         let body = encode(&order).into();
         self.core.tell(&asked, &Message::Petition, body);
     }

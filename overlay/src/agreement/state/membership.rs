@@ -346,21 +346,29 @@ impl ClusterState {
     /// W3: gives a peer a place from the next epoch on, or a member another lease. Whether that could be done.
     pub(super) fn give_place(&mut self, card: Card) -> bool {
         let Shared {
-            members,
-            joining,
-            leaving,
-            ..
-        } = &mut self.shared;
+            members, leaving, ..
+        } = &self.shared;
         if members.binary_search(&card.peer).is_ok() && !leaving.contains(&card.peer) {
             self.renew(card.peer);
             return true;
         }
-        let next = members.len() + joining.len() - leaving.len();
-        let room = next < usize::from(self.ground.parameters.n) && !leaving.contains(&card.peer);
+        let room = !leaving.contains(&card.peer) && self.has_room_for(1);
         if room {
-            joining.insert(card.peer, card);
+            self.shared.joining.insert(card.peer, card);
         }
         room
+    }
+
+    /// Whether so many more could have a place from the next epoch on.
+    pub(super) fn has_room_for(&self, more: usize) -> bool {
+        let Shared {
+            members,
+            joining,
+            leaving,
+            ..
+        } = &self.shared;
+        let next = members.len() + joining.len() - leaving.len();
+        next + more <= usize::from(self.ground.parameters.n)
     }
 
     /// A member leaves, if it is not the last.

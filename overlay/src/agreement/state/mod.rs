@@ -7,11 +7,12 @@
 //! * **A4** `f + 1` members who find that the epoch lasted long enough end it. The next one governs the segments from the
 //!   newest on that any of them has heard of, which its source signed, and a lead ([`membership`]).
 //! * **A5** Of each neighbouring cluster the newest epoch is known that followed from the one before ([`neighbour`]).
-//! * **W1–W3** Walks start here, pass through and end here ([`walking`]).
+//! * **W1–W3** Walks start here, pass through and end here ([`walking`], [`arriving`]).
 //! * **W4** A member has its place for the time of a lease ([`leases`]).
 //! * **W8** Members of whom too many hear nothing are put out ([`silence`]).
 //! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 
+mod arriving;
 mod beacon;
 mod leases;
 mod membership;
@@ -210,6 +211,7 @@ impl ClusterState {
             Order::Neighbour(progress) => self.follow(height, &progress),
             Order::Ask(ask) => self.ask(height, *ask),
             Order::Walks(batch) => self.take_walks(height, *batch),
+            Order::Claim(claim) => self.claim(height, &claim),
         }
     }
 

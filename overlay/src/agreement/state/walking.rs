@@ -1,8 +1,9 @@
-//! W1 to W3: walks that start here, pass through, and end here.
+//! W1 to W3: walks that start here, pass through, and come to their end.
 
 use super::ClusterState;
 use crate::{
     agreement::{
+        card::Card,
         entry::{Act, Answer, Void},
         order::Ask,
     },
@@ -26,8 +27,6 @@ const REMEMBERED: usize = 8;
 /// and a decision takes, and this.
 const PATIENCE: u32 = 4;
 const PATIENCE_MS: u64 = 4_000;
-/// The most guests that a cluster serves.
-const MAX_GUESTS: usize = 16;
 
 /// The walks of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +34,12 @@ pub(super) struct Walks {
     /// Where the cluster lies on the cycles.
     places: Vec<Place>,
     /// Those that are here, in the order in which they came.
-    here: Vec<Waiting>,
+    pub here: Vec<Waiting>,
     /// How many were asked for in this epoch, and in which epoch each peer asked last.
     asked: u8,
-    askers: BTreeMap<PeerId, u64>,
+    pub askers: BTreeMap<PeerId, u64>,
+    /// Those whose walks ended here and who have not claimed their place yet, and the last epoch in which they may.
+    pub offered: BTreeMap<PeerId, (Card, u64)>,
     /// What left lately, by the number of the epoch that names it.
     left: VecDeque<(u64, Parts)>,
 }
@@ -48,11 +49,11 @@ type Parts = BTreeMap<u64, Vec<Walk>>;
 
 /// A walk that is here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Waiting {
-    walk: Walk,
+pub(super) struct Waiting {
+    pub walk: Walk,
     /// Whether it came before what deals the next epoch's slots was settled, so that nobody knew the beacon that draws its
     /// next step.
-    in_time: bool,
+    pub in_time: bool,
 }
 
 /// What becomes of the walks with a beacon.
@@ -131,7 +132,7 @@ impl ClusterState {
         stay.count() >= self.ground.parameters.g_min.into()
     }
 
-    fn is_member(&self, peer: PeerId) -> bool {
+    pub(super) fn is_member(&self, peer: PeerId) -> bool {
         self.shared.members.binary_search(&peer).is_ok()
     }
 
@@ -212,24 +213,6 @@ impl ClusterState {
         }
     }
 
-    /// A walk ends here: its peer gets a place, or the walk goes on if there is no room.
-    fn arrive(&mut self, height: Height, mut walk: Walk) {
-        let peer = walk.card.peer;
-        match self.give_place(walk.card.clone()) {
-            true => {
-                self.shared.walks.askers.remove(&peer);
-                self.enter(height, Act::Arrived { peer });
-            }
-            false => {
-                walk.left = 1;
-                self.shared.walks.here.push(Waiting {
-                    walk,
-                    in_time: true,
-                });
-            }
-        }
-    }
-
     /// What leaves with this epoch: per neighbour that walks go to, their hash.
     pub(super) fn leaving_walks(&self, beacon: Hash) -> Vec<(u64, Hash)> {
         let closed = self.closed();
@@ -305,6 +288,7 @@ impl ClusterState {
         while walks.left.front().is_some_and(forgotten) {
             walks.left.pop_front();
         }
+        walks.offered.retain(|_, (_, until)| *until >= epoch);
         walks.asked = 0;
         walks.askers.retain(|_, asked| *asked + again > epoch);
     }
@@ -347,15 +331,6 @@ impl ClusterState {
     pub(super) fn walks_left(&self) -> impl Iterator<Item = u8> {
         let here = self.shared.walks.here.iter();
         here.map(|waiting| waiting.walk.left)
-    }
-
-    /// Who has no place here and asked for a walk lately, or comes with the next epoch: at most so many as can be served.
-    pub fn guests(&self) -> impl Iterator<Item = PeerId> {
-        let (askers, joining) = (&self.shared.walks.askers, &self.shared.joining);
-        let coming = joining.keys().filter(|peer| !askers.contains_key(peer));
-        let outside = |peer: &PeerId| !self.is_member(*peer);
-        let guests = askers.keys().chain(coming).copied();
-        guests.filter(outside).take(MAX_GUESTS)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    agreement::order::Ask,
+    agreement::order::{Ask, Claim},
     membership::{
         admission::{Admission, Credential},
         walk::{Batch, Walk},
@@ -197,14 +197,35 @@ fn a_walk_ends_with_a_place_where_there_is_room_and_a_captured_cluster_admits_no
         walks,
     };
     carry_out(&mut state, &Order::Walks(Box::new(batch))).unwrap();
-    assert_eq!(state.shared.joining.len(), room);
+    assert_eq!(state.offered().count(), room);
     // The last one goes on, for one step, and the forged one is forgotten.
     assert_eq!(waiting(&state), [1]);
+    // All but one claim their places, each for itself and once.
+    let claim = |state: &ClusterState, number: u8, cluster: u64| {
+        let signer = authority().signer(PeerId([number; 32]));
+        let claim = Claim::sign(state.ground.network, &signer, cluster, state.shared.epoch);
+        Order::Claim(Box::new(claim))
+    };
+    let elsewhere = claim(&state, 30, state.shared.cluster + 1);
+    assert_eq!(carry_out(&mut state, &elsewhere), Err(Void::Stranger));
+    for number in 31..30 + room as u8 {
+        let claim = claim(&state, number, state.shared.cluster);
+        assert_eq!(carry_out(&mut state, &claim), Ok(()));
+        assert_eq!(carry_out(&mut state, &claim), Err(Void::NoPlace));
+    }
+    let late = claim(&state, 30, state.shared.cluster);
     turn(&mut state, NOW);
-    assert_eq!(
-        state.shared.members.len(),
-        usize::from(state.ground.parameters.n)
-    );
+    let members = usize::from(state.ground.parameters.n) - 1;
+    assert_eq!(state.shared.members.len(), members);
+    // It may claim its place for a few epochs more; then that is for others.
+    let guests: Vec<PeerId> = state.guests().collect();
+    assert!(guests.contains(&PeerId([30; 32])));
+    for _ in 0..4 {
+        turn(&mut state, NOW);
+    }
+    assert_eq!(carry_out(&mut state, &late), Err(Void::Stale));
+    let late = claim(&state, 30, state.shared.cluster);
+    assert_eq!(carry_out(&mut state, &late), Err(Void::NoPlace));
 }
 
 #[test]
