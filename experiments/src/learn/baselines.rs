@@ -48,8 +48,10 @@ pub fn compute(world: World<'_>, learner: &Learner, rounds: u32, seed: u64) -> B
     let mut baselines = Baselines::default();
     let all: Vec<u32> = (0..data.train.len() as u32).collect();
     let tests: Vec<u32> = (0..data.test.len() as u32).collect();
-    let clusters = matches!(learner, Learner::KMeans(_));
-    if clusters || data.train.len() * data.train.features() > MAX_WORK || tests.is_empty() {
+    if !learner.predicts_labels()
+        || data.train.len() * data.train.features() > MAX_WORK
+        || tests.is_empty()
+    {
         return baselines;
     }
     let central = train(data, learner, &all, seed);

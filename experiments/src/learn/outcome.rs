@@ -5,7 +5,8 @@ use hamlet_gossip_learning::arena::{Measures, Traffic};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
-/// The state after one round. Errors are shares of wrong labels, or root mean squared errors.
+/// The state after one round. Errors are shares of wrong labels, or root mean squared errors; of k-means, root mean
+/// squared distances from the nearest centre.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Point {
     /// The round, from 1.

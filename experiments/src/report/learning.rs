@@ -174,6 +174,9 @@ fn subtitle(groups: &[Group<'_>], first: &Shown<'_>) -> String {
 
 fn unit(first: &Shown<'_>) -> &'static str {
     match first.stage.data.task {
+        _ if !first.saved.arena.learner().predicts_labels() => {
+            "root mean squared distance from the nearest centre"
+        }
         Task::Regression => "root mean squared error",
         _ => "share of wrong labels",
     }

@@ -4,7 +4,8 @@ use super::{Arena, Kind, World};
 use crate::{Row, Task, model::Model, protocol::vote, random, vector};
 use serde::{Deserialize, Serialize};
 
-/// Errors of one kind of model: the share of wrong labels, or the root mean squared error.
+/// Errors of one kind of model: the share of wrong labels, or the root mean squared error. For centres of rows, which predict no
+/// label, the root mean squared distance of rows from the nearest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// The mean over peers, on the test rows of each peer's own community.
@@ -106,6 +107,7 @@ fn community_sizes(world: World<'_>) -> Vec<f64> {
 
 fn scores(arena: &Arena, world: World<'_>, peers: &[u32], kind: Kind, sizes: &[f64]) -> Scores {
     let test = &world.data.test;
+    let squares = world.data.task == Task::Regression || !arena.learner().predicts_labels();
     let mut own_errors = Vec::with_capacity(peers.len());
     // Of each community: peers looked at, sum of their errors on own rows and on all rows.
     let mut by_community = vec![(0.0, 0.0, 0.0); sizes.len()];
@@ -128,11 +130,7 @@ fn scores(arena: &Arena, world: World<'_>, peers: &[u32], kind: Kind, sizes: &[f
         }
         let error = |(sum, count): (f64, u32)| {
             let mean = sum / f64::from(count.max(1));
-            if world.data.task == Task::Regression {
-                mean.sqrt()
-            } else {
-                mean
-            }
+            if squares { mean.sqrt() } else { mean }
         };
         // A community without test rows is judged on all of them.
         let own = error(if own.1 > 0 { own } else { all });
@@ -164,9 +162,13 @@ fn scores(arena: &Arena, world: World<'_>, peers: &[u32], kind: Kind, sizes: &[f
     }
 }
 
-/// How far the peer's prediction misses a label: 0 or 1, or the squared difference.
+/// How far the peer's model misses a row: 0 or 1, or the squared difference or distance.
 fn miss(arena: &Arena, task: Task, peer: u32, kind: Kind, row: Row<'_>, label: f32) -> f64 {
     let peer = peer as usize;
+    if !arena.learner().predicts_labels() {
+        let newest = arena.plane(kind).newest(peer);
+        return f64::from(arena.learner().loss(newest, row, label));
+    }
     let predicted = if arena.settings().cache > 1 {
         vote(arena.learner(), task, arena.cached(peer, kind), row)
     } else {

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     Row, Rows, Task,
     attack::Attack,
-    model::{Loss, Step},
+    model::{KMeans, Loss, Step},
     protocol::{Merging, Partner, Rule, Tokens, Walk, Weighting},
     sampler::Sampling,
 };
@@ -131,6 +131,30 @@ fn parts_tokens_and_votes_learn_too() {
         let (_, measures) = run(settings, rounds);
         assert!(measures.local.own_mean < 0.08, "{measures:?}");
     }
+}
+
+#[test]
+fn centres_come_nearer_to_the_rows() {
+    let learner = Learner::KMeans(KMeans {
+        features: 4,
+        centres: 2,
+        rate: 0.05,
+        seed: 1,
+    });
+    let error = |rounds| {
+        let settings = Settings {
+            learner: learner.clone(),
+            ..settings()
+        };
+        run(settings, rounds).1.global.all_mean
+    };
+    // Rows deviate by 1 in each of four columns from the middle of their class.
+    assert!(
+        error(0) > 2.3 && error(100) < 2.1,
+        "{} {}",
+        error(0),
+        error(100)
+    );
 }
 
 #[test]

@@ -77,6 +77,11 @@ impl Learner {
         }
     }
 
+    /// Whether what it predicts is a label, and no number of a centre.
+    pub fn predicts_labels(&self) -> bool {
+        !matches!(self, Learner::KMeans(_))
+    }
+
     /// Whether it tells classes apart.
     pub fn classifies(&self) -> bool {
         match self {
