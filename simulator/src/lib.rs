@@ -36,6 +36,7 @@ mod membership;
 pub mod memo;
 pub mod message;
 pub mod moves;
+pub mod placement;
 mod presence;
 pub mod publisher;
 pub mod random;

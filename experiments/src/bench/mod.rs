@@ -5,6 +5,7 @@ mod consensus;
 mod epochs;
 mod learn;
 mod members;
+mod placement;
 mod row;
 mod simulator;
 mod walks;
@@ -27,6 +28,7 @@ enum Part {
     Learn(learn::Arguments),
     Members(members::Arguments),
     Simulator(simulator::Arguments),
+    Placement(placement::Arguments),
     Walks(walks::Arguments),
 }
 
@@ -39,6 +41,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Part::Learn(arguments) => learn::run(arguments),
         Part::Members(arguments) => members::run(arguments),
         Part::Simulator(arguments) => simulator::run(arguments),
+        Part::Placement(arguments) => placement::run(arguments),
         Part::Walks(arguments) => walks::run(arguments),
     }
 }
