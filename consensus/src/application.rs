@@ -1,6 +1,6 @@
 //! What is replicated: the door to the application.
 
-use crate::epoch::{Charter, Epoch, Height};
+use crate::epoch::{Charter, Epoch, Height, Merge};
 
 /// A deterministic state machine, whose state every member holds.
 ///
@@ -24,6 +24,11 @@ pub trait Application {
     /// command that makes it say so the epoch's log ends: what comes after it is not executed.
     fn successors(&self) -> Vec<Charter> {
         Vec::new()
+    }
+
+    /// Once there are successors: whether the cluster asks another to take it in, or takes in one that asked (E10, E11).
+    fn merge(&self) -> Option<Merge> {
+        None
     }
 
     /// An epoch begins with this state, with which another ended. From now on there are no successors.

@@ -118,9 +118,38 @@ impl Charter {
         })
     }
 
-    /// The hash of the epochs that follow one.
-    pub fn hash(successors: &[Charter]) -> Hash {
-        Domain::Successors.hash(&wire::encode(&successors))
+    /// The hash of what follows an epoch.
+    pub fn hash(successors: &[Charter], merge: Option<&Merge>) -> Hash {
+        Domain::Successors.hash(&wire::encode(&(successors, merge)))
+    }
+}
+
+/// What the end of an epoch has to do with another cluster (E10, E11).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Merge {
+    /// The cluster asks an epoch of another one to take it in. The one charter that follows is for the case that it is not.
+    Asks(Box<Host>),
+    /// With the first epoch that follows, the cluster takes in another one: that which asked, and would go on alone as the
+    /// epoch of this id ([`Doubt::guest`](crate::succession::Doubt::guest)).
+    Takes(Hash),
+}
+
+/// An epoch that is asked to take in another cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Host {
+    /// Its membership.
+    pub charter: Charter,
+    /// What it began with.
+    pub origin: Origin,
+}
+
+impl Host {
+    /// This epoch as a host.
+    pub fn of(epoch: &Epoch) -> Host {
+        Host {
+            charter: epoch.charter.clone(),
+            origin: epoch.origin,
+        }
     }
 }
 

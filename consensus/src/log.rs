@@ -6,7 +6,7 @@ use crate::{
     block::{BlockId, SoundBlock},
     certificate::{Certificate, Claim},
     command::{COMMAND_WINDOW, CommandId},
-    epoch::{Charter, Epoch, Height},
+    epoch::{Charter, Epoch, Height, Merge},
     hash::{Domain, Hash},
     message::{MAX_PIECES, PIECE_BYTES},
     mutant::Mutant,
@@ -72,6 +72,7 @@ pub(crate) struct Log<A> {
     /// With which height the epoch ended, if it has, and the epochs that follow (E1).
     end: Option<Height>,
     successors: Vec<Charter>,
+    merge: Option<Merge>,
 }
 
 impl<A: Application> Log<A> {
@@ -88,6 +89,7 @@ impl<A: Application> Log<A> {
             origin: None,
             end: None,
             successors: Vec::new(),
+            merge: None,
         }
     }
 
@@ -124,6 +126,18 @@ impl<A: Application> Log<A> {
     /// The epochs that follow, once this one is over.
     pub fn successors(&self) -> &[Charter] {
         &self.successors
+    }
+
+    /// What its end has to do with another cluster.
+    pub fn merge(&self) -> Option<&Merge> {
+        self.merge.as_ref()
+    }
+
+    /// Whether the state says that the epoch is over, with this height (E1).
+    fn look_for_end(&mut self, height: Height) {
+        self.successors = self.application.successors();
+        self.end = (!self.successors.is_empty()).then_some(height);
+        self.merge = self.application.merge().filter(|_| self.end.is_some());
     }
 
     /// With which height the epoch ended, if it has. What was committed after it is void.
@@ -209,8 +223,7 @@ impl<A: Application> Log<A> {
                 answer: answer.into(),
             });
             if self.end.is_none() {
-                self.successors = self.application.successors();
-                self.end = (!self.successors.is_empty()).then_some(id.height);
+                self.look_for_end(id.height);
             }
         }
         let ids = outcomes.iter().map(|outcome| outcome.command).collect();
@@ -229,7 +242,7 @@ impl<A: Application> Log<A> {
             block: id,
             outcomes: outcome::root(&outcomes),
             state,
-            successors: ends.then(|| Charter::hash(&self.successors)),
+            successors: ends.then(|| Charter::hash(&self.successors, self.merge())),
         };
         self.recent.push_back(Executed {
             block,
@@ -289,8 +302,7 @@ impl<A: Application> Log<A> {
         self.application.restore(&content.application)?;
         self.tip = content.tip;
         self.tip_certificate = Some(seal.clone());
-        self.successors = self.application.successors();
-        self.end = (!self.successors.is_empty()).then_some(self.tip.height);
+        self.look_for_end(self.tip.height);
         self.remember(content.window);
         self.recent.clear();
         self.candidate = None;

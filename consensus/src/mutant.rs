@@ -98,6 +98,14 @@ pub enum Mutant {
     KeepEnd,
     /// E7: who was left behind is not told of later epochs.
     NeverGuide,
+    /// E10: who asks another cluster goes on without waiting for its answer.
+    BeginInDoubt,
+    /// E11: who was taken in goes on alone all the same.
+    LiveOn,
+    /// E11: whatever follows the host's epoch counts as having been taken in.
+    TakenAnyway,
+    /// E11: commands that a cluster left over are carried into the one that took it in.
+    CarryOver,
 }
 
 impl Mutant {
@@ -137,8 +145,9 @@ impl Mutant {
         Mutant::NeverListen,
     ];
 
-    /// Those of the succession of epochs.
-    pub const OF_SUCCESSION: [Mutant; 13] = [
+    /// Those of the succession of epochs, and of one epoch those that matter when members come and go.
+    pub const OF_SUCCESSION: [Mutant; 18] = [
+        Mutant::NeverListen,
         Mutant::ExecuteAfterEnd,
         Mutant::UnsignedSuccessors,
         Mutant::TrustHandover,
@@ -152,6 +161,10 @@ impl Mutant {
         Mutant::HandOverOnce,
         Mutant::KeepEnd,
         Mutant::NeverGuide,
+        Mutant::BeginInDoubt,
+        Mutant::LiveOn,
+        Mutant::TakenAnyway,
+        Mutant::CarryOver,
     ];
 
     /// Whether it breaks a rule that this fault model has.

@@ -8,7 +8,7 @@ use hamlet_consensus::{
     block::BlockId,
     certificate::Claim,
     ed25519::Ed25519Verifier,
-    epoch::{Charter, Epoch, EpochError, MAX_CONTEXT_BYTES, Origin},
+    epoch::{Charter, Epoch, EpochError, MAX_CONTEXT_BYTES, Merge, Origin},
     hash::Hash,
     identity::Signer,
     member::Member,
@@ -40,12 +40,13 @@ fn end(epoch: &Epoch, height: u64, successors: Vec<Charter>, by: &[Member]) -> H
         block,
         outcomes: Hash::default(),
         state: Some(Hash([9; 32])),
-        successors: Some(Charter::hash(&successors)),
+        successors: Some(Charter::hash(&successors, None)),
     };
     Handover {
         ended: tag(epoch),
         seal: certificate(Claim::Sealed(seal), by, epoch),
         successors,
+        merge: None,
     }
 }
 
@@ -156,8 +157,13 @@ fn transfers_survive_the_wire_and_damaged_ones_are_refused() {
     let founding = epoch(0);
     let handover = end(&founding, 5, vec![charter(1, &[1, 2])], &[0, 1, 2]);
     let seal = Box::new(handover.seal.clone());
+    let takes = Handover {
+        merge: Some(Merge::Takes(Hash([3; 32]))),
+        ..handover.clone()
+    };
     let all = [
         Transfer::Handovers(vec![handover.clone(); MAX_HANDOVERS]),
+        Transfer::Handovers(vec![takes]),
         Transfer::Follow(3),
         Transfer::FetchOrigin(4),
         Transfer::Pieces(4, vec![Hash([1; 32]); 3]),

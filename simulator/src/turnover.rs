@@ -13,7 +13,7 @@ use hamlet_consensus::{
     time::Time,
     vote::Vote,
 };
-use society::{Order, Society};
+use society::{Fate, Order, Society};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Bytes before each message between members: the epoch's name.
@@ -125,7 +125,7 @@ impl World {
             let newest = spare.clone();
             spare = members.splice(silent..silent + replaced, []).collect();
             members.extend(&newest);
-            let order = Order::Change(cluster, number, members.clone(), None);
+            let order = Order::Change(cluster, number, members.clone(), Fate::Alone);
             // Any member that stays may want it.
             let wants = members[silent];
             self.handle(wants, Input::Submit(vec![order.encode()]));

@@ -5,7 +5,7 @@ use hamlet_consensus::{
     Settings, Terms,
     block::BlockId,
     certificate::{Certificate, Claim},
-    epoch::Charter,
+    epoch::{Charter, Host, Merge},
     hash::{Domain, Hash},
     identity::PeerId,
     member::MemberSet,
@@ -39,7 +39,7 @@ fn handover(honest: bool) -> Handover {
         },
         outcomes: Hash::default(),
         state: Some(Hash([7; 32])),
-        successors: Some(Charter::hash(&successors)),
+        successors: Some(Charter::hash(&successors, None)),
     };
     let claim = Claim::Sealed(seal);
     let signers = MemberSet::below((MEMBERS - 1).into());
@@ -56,6 +56,7 @@ fn handover(honest: bool) -> Handover {
             signatures: signatures.collect(),
         },
         successors,
+        merge: None,
     }
 }
 
@@ -63,9 +64,14 @@ fn handover(honest: bool) -> Handover {
 pub fn transfers() -> Vec<Vec<u8>> {
     let name = tag(&epoch());
     let seal = Box::new(handover(false).seal);
+    let asks = Handover {
+        merge: Some(Merge::Asks(Box::new(Host::of(&epoch())))),
+        ..handover(true)
+    };
     let all = [
         Transfer::Handovers(vec![handover(true)]),
         Transfer::Handovers(vec![handover(false), handover(true)]),
+        Transfer::Handovers(vec![asks, handover(true)]),
         Transfer::Follow(name),
         Transfer::FetchOrigin(name),
         Transfer::Pieces(name, vec![Domain::Piece.hash(b"piece"); 2]),

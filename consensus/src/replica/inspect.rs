@@ -4,7 +4,7 @@ use super::Replica;
 use crate::{
     application::Application,
     certificate::Certificate,
-    epoch::{Charter, Epoch, Height, View},
+    epoch::{Charter, Epoch, Height, Merge, View},
     identity::PeerId,
     member::Member,
     time::Time,
@@ -21,6 +21,8 @@ pub struct Ending<'a> {
     pub snapshot: &'a Bytes,
     /// The epochs that follow.
     pub successors: &'a [Charter],
+    /// What its end has to do with another cluster.
+    pub merge: Option<&'a Merge>,
 }
 
 impl<A: Application> Replica<A> {
@@ -81,6 +83,7 @@ impl<A: Application> Replica<A> {
             seal: &base.seal,
             snapshot: &base.snapshot.bytes,
             successors: self.log.successors(),
+            merge: self.log.merge(),
         })
     }
 

@@ -1,9 +1,10 @@
 //! E7: the chain of epochs, as far as a peer knows it.
 
-use super::handover::{Handover, Tag, tag};
+use super::handover::{Doubt, Handover, Tag, tag};
 use crate::{
     epoch::{Charter, Epoch},
     identity::PeerId,
+    mutant::Mutant,
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -14,81 +15,147 @@ pub const MAX_CHAIN: usize = 1024;
 #[derive(Clone, Debug)]
 struct Link {
     epoch: Arc<Epoch>,
-    handover: Option<Handover>,
+    /// Its own handover; and, if it asked in vain to be taken in, that of the epoch that it asked.
+    handovers: Vec<Handover>,
+}
+
+impl Link {
+    fn new(epoch: Arc<Epoch>) -> Link {
+        Link {
+            epoch,
+            handovers: Vec::new(),
+        }
+    }
 }
 
 /// The epochs that lead to the newest, each proved by the one before.
+///
+/// Where a cluster was taken in by another, the epoch that it asked comes after its last one, and then what followed that.
 #[derive(Clone, Debug)]
 pub struct Chain {
     links: VecDeque<Link>,
+    doubt: Option<Doubt>,
 }
 
 impl Chain {
     /// A chain that begins with an epoch that is trusted.
     pub fn new(trusted: Arc<Epoch>) -> Chain {
         Chain {
-            links: VecDeque::from([Link {
-                epoch: trusted,
-                handover: None,
-            }]),
+            links: VecDeque::from([Link::new(trusted)]),
+            doubt: None,
         }
     }
 
-    /// The newest epoch.
+    /// The newest epoch. It may have ended, if it is in doubt what follows.
     pub fn newest(&self) -> &Arc<Epoch> {
         // There is always one.
         &self.links[self.links.len() - 1].epoch
     }
 
-    /// Goes on to the epoch that follows the newest, for `me`: the one that it is a member of, or else that of the
-    /// same cluster. All that follow are returned, or none if this is not how the newest ended. The seal's signatures
-    /// were checked before.
-    pub fn follow(&mut self, me: PeerId, handover: &Handover) -> Option<Vec<Arc<Epoch>>> {
-        let epochs = handover.epochs(self.newest())?;
-        let mine = epochs.iter().find(|epoch| epoch.position(me).is_some());
-        let next = mine.or(epochs.first())?.clone();
-        if let Some(last) = self.links.back_mut() {
-            last.handover = Some(handover.clone());
+    /// Whether the newest epoch ended and asked another cluster to take this one in, and what follows therefore (E10).
+    pub fn doubt(&self) -> Option<&Doubt> {
+        self.doubt.as_ref()
+    }
+
+    /// The epoch whose end leads on: the newest, or, while what follows that is in doubt, the one that was asked.
+    pub fn awaited(&self) -> &Arc<Epoch> {
+        match &self.doubt {
+            Some(doubt) => &doubt.host,
+            None => self.newest(),
         }
-        self.links.push_back(Link {
-            epoch: next,
-            handover: None,
-        });
-        if self.links.len() > MAX_CHAIN {
-            self.links.pop_front();
+    }
+
+    /// Goes on by the end of the epoch that is [awaited](Chain::awaited), to the epoch that follows for `me`: the one that it
+    /// is a member of, or else that of the same cluster. All that follow are returned, none of them while that is in doubt;
+    /// or nothing, if this is not how that epoch ended. The seal's signatures were checked before.
+    pub fn follow(&mut self, me: PeerId, handover: &Handover) -> Option<Vec<Arc<Epoch>>> {
+        let ended = self.awaited().clone();
+        let mut epochs = handover.epochs(&ended)?;
+        match self.doubt.take() {
+            Some(doubt) if !takes(handover, &doubt) => {
+                self.last()?.handovers.push(handover.clone());
+                epochs = vec![doubt.guest];
+            }
+            doubt => {
+                if let Some(Doubt { host, .. }) = doubt {
+                    self.push(host);
+                }
+                self.last()?.handovers.push(handover.clone());
+                self.doubt = handover.doubt(&ended).filter(|_| epochs.is_empty());
+            }
+        }
+        let mine = epochs.iter().find(|epoch| epoch.position(me).is_some());
+        if let Some(next) = mine.or(epochs.first()).cloned() {
+            self.push(next);
         }
         Some(epochs)
     }
 
+    fn last(&mut self) -> Option<&mut Link> {
+        self.links.back_mut()
+    }
+
+    fn push(&mut self, epoch: Arc<Epoch>) {
+        self.links.push_back(Link::new(epoch));
+        if self.links.len() > MAX_CHAIN {
+            self.links.pop_front();
+        }
+    }
+
     /// Forgets what followed an epoch. Whether it is in the chain.
     pub(super) fn go_back(&mut self, name: Tag) -> bool {
-        let place = (self.links.iter()).position(|link| tag(&link.epoch) == name);
-        let Some(place) = place else {
+        let Some(place) = self.place(name) else {
             return false;
         };
         self.links.truncate(place + 1);
-        if let Some(last) = self.links.back_mut() {
-            last.handover = None;
+        self.doubt = None;
+        if let Some(last) = self.last() {
+            last.handovers.clear();
         }
         true
     }
 
+    fn place(&self, name: Tag) -> Option<usize> {
+        (self.links.iter()).position(|link| tag(&link.epoch) == name)
+    }
+
     /// Whether an epoch of this name is in the chain.
     pub fn knows(&self, name: Tag) -> bool {
-        self.links.iter().any(|link| tag(&link.epoch) == name)
+        self.place(name).is_some()
+    }
+
+    /// The newest of these epochs that is in the chain.
+    pub(super) fn latest(&self, names: impl Iterator<Item = Tag>) -> Option<Tag> {
+        let newest = names.filter_map(|name| self.place(name)).max()?;
+        Some(tag(&self.links[newest].epoch))
     }
 
     /// Whether it is known how an epoch ended.
     pub fn has_ended(&self, name: Tag) -> bool {
         let mut links = self.links.iter();
-        links.any(|link| link.handover.is_some() && tag(&link.epoch) == name)
+        links.any(|link| !link.handovers.is_empty() && tag(&link.epoch) == name)
     }
 
-    /// How the epochs from this one on ended: the first `count`. None if it is not in the chain.
+    /// What leads on from this epoch: the first `count` handovers. None if it is not in the chain.
     pub fn after(&self, name: Tag, count: usize) -> Option<Vec<Handover>> {
-        let first = (self.links.iter()).position(|link| tag(&link.epoch) == name)?;
-        let links = self.links.iter().skip(first).take(count);
-        Some(links.filter_map(|link| link.handover.clone()).collect())
+        let links = self.links.iter().skip(self.place(name)?);
+        let handovers = links.flat_map(|link| &link.handovers).take(count);
+        Some(handovers.cloned().collect())
+    }
+
+    /// How an epoch of the chain ended, and what followed it; none while that is not known, or in doubt.
+    pub(super) fn end_of(&self, name: Tag) -> Option<(Vec<Handover>, Vec<Arc<Epoch>>)> {
+        let place = self.place(name)?;
+        let (link, next) = (&self.links[place], self.links.get(place + 1)?);
+        let own = link.handovers.first()?;
+        match (own.doubt(&link.epoch), next.handovers.first()) {
+            (Some(doubt), Some(host)) if doubt.host == next.epoch => {
+                let handovers = vec![own.clone(), host.clone()];
+                Some((handovers, host.epochs(&next.epoch)?))
+            }
+            (Some(doubt), _) => Some((link.handovers.clone(), vec![doubt.guest])),
+            (None, _) => Some((vec![own.clone()], own.epochs(&link.epoch)?)),
+        }
     }
 
     /// The memberships of the epochs, the oldest first.
@@ -96,9 +163,24 @@ impl Chain {
         self.links.iter().map(|link| link.epoch.charter())
     }
 
-    /// The epoch before the newest, and how it ended.
+    /// The epoch with whose last state the newest began, and how it ended.
     pub fn last_handover(&self) -> Option<(&Arc<Epoch>, &Handover)> {
-        let link = self.links.get(self.links.len().checked_sub(2)?)?;
-        Some((&link.epoch, link.handover.as_ref()?))
+        let (epoch, handovers) = self.opening()?;
+        Some((epoch, handovers.first()?))
     }
+
+    /// That epoch, and all that proves that the newest follows.
+    pub(super) fn opening(&self) -> Option<(&Arc<Epoch>, &[Handover])> {
+        let link = self.links.get(self.links.len().checked_sub(2)?)?;
+        Some((&link.epoch, &link.handovers))
+    }
+}
+
+/// E11: whether the end of the epoch that was asked says that the guest is taken in.
+fn takes(handover: &Handover, doubt: &Doubt) -> bool {
+    let mutants = doubt.guest.mutants;
+    if mutants.has(Mutant::TakenAnyway) {
+        return handover.doubt(&doubt.host).is_none();
+    }
+    handover.takes(&doubt.guest) && !mutants.has(Mutant::LiveOn)
 }

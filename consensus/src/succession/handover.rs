@@ -3,9 +3,10 @@
 use crate::{
     certificate::{Certificate, Claim},
     check::Item,
-    epoch::{Charter, Epoch, MAX_SUCCESSORS, Origin},
+    epoch::{Charter, Epoch, MAX_SUCCESSORS, Merge, Origin},
     hash::Hash,
     identity::Verifier,
+    mutant::Mutant,
     wire,
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,17 @@ pub struct Handover {
     pub seal: Certificate,
     /// The epochs that follow: that of the same cluster, and that of a cluster that split from it.
     pub successors: Vec<Charter>,
+    /// What this end has to do with another cluster.
+    pub merge: Option<Merge>,
+}
+
+/// What follows an epoch that asked to be taken in, before it is known whether it is (E10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The epoch of the other cluster. Its end decides.
+    pub host: Arc<Epoch>,
+    /// As which the cluster goes on alone, unless the host's end says that it takes this one in.
+    pub guest: Arc<Epoch>,
 }
 
 impl Handover {
@@ -38,7 +50,7 @@ impl Handover {
         let Claim::Sealed(seal) = self.seal.claim else {
             return None;
         };
-        let named = seal.successors == Some(Charter::hash(&self.successors));
+        let named = seal.successors == Some(Charter::hash(&self.successors, self.merge.as_ref()));
         let bounded = (1..=MAX_SUCCESSORS).contains(&self.successors.len());
         (named && bounded).then_some(Origin {
             height: seal.height(),
@@ -48,8 +60,44 @@ impl Handover {
 
     /// The epochs that follow `ended`, if this can be its end; the seal's signatures are not looked at.
     ///
-    /// The first goes on with the cluster, under the next number; the second begins another.
+    /// The first goes on with the cluster, under the next number; the second begins another. None of them while that is
+    /// in [doubt](Handover::doubt).
     pub fn epochs(&self, ended: &Epoch) -> Option<Vec<Arc<Epoch>>> {
+        match &self.merge {
+            Some(Merge::Asks(_)) if !ended.mutants.has(Mutant::BeginInDoubt) => {
+                self.doubt(ended).map(|_| Vec::new())
+            }
+            _ => self.named(ended),
+        }
+    }
+
+    /// What follows `ended` if this is its end, and asks another cluster to take this one in (E10).
+    pub fn doubt(&self, ended: &Epoch) -> Option<Doubt> {
+        let Some(Merge::Asks(host)) = &self.merge else {
+            return None;
+        };
+        if host.charter.cluster == ended.charter().cluster || self.successors.len() > 1 {
+            return None;
+        }
+        let mut host = host
+            .charter
+            .clone()
+            .found(ended.network(), host.origin)
+            .ok()?;
+        host.mutants = ended.mutants;
+        Some(Doubt {
+            host: Arc::new(host),
+            guest: self.named(ended)?.pop()?,
+        })
+    }
+
+    /// Whether it takes in another cluster, which would go on alone as this epoch (E11).
+    pub fn takes(&self, guest: &Epoch) -> bool {
+        self.merge == Some(Merge::Takes(guest.id()))
+    }
+
+    /// The epochs of the charters.
+    fn named(&self, ended: &Epoch) -> Option<Vec<Arc<Epoch>>> {
         let origin = self.origin().filter(|_| self.ended == tag(ended))?;
         let mut epochs = Vec::new();
         for (place, charter) in self.successors.iter().enumerate() {
@@ -84,22 +132,23 @@ impl Handover {
 pub(crate) struct Opening {
     pub charter: Charter,
     pub origin: Origin,
-    pub handover: Handover,
+    /// How that ended; and, if it asked in vain to be taken in, how the epoch ended that it asked.
+    pub handovers: Vec<Handover>,
 }
 
 impl Opening {
-    pub fn encode(ended: &Epoch, handover: &Handover) -> Vec<u8> {
+    pub fn encode(ended: &Epoch, handovers: &[Handover]) -> Vec<u8> {
         wire::encode(&Opening {
             charter: ended.charter().clone(),
             origin: ended.origin(),
-            handover: handover.clone(),
+            handovers: handovers.to_vec(),
         })
     }
 
     /// The epoch that ended, and how.
-    pub fn decode(bytes: &[u8], network: Hash) -> Option<(Epoch, Handover)> {
+    pub fn decode(bytes: &[u8], network: Hash) -> Option<(Epoch, Vec<Handover>)> {
         let opening: Opening = wire::decode(bytes).ok()?;
         let ended = opening.charter.found(network, opening.origin).ok()?;
-        Some((ended, opening.handover))
+        Some((ended, opening.handovers))
     }
 }

@@ -20,6 +20,11 @@
 //! * **E8** A split has two successors that begin with the same state; each application keeps its own part.
 //! * **E9** A peer that lost what it stored abstains: it follows the chain and takes part in no epoch, until the
 //!   application knows that the newest epoch began after the loss, so that nothing was signed in it that is forgotten.
+//! * **E10** A cluster whose epoch ends can ask an epoch of another, its host, to take it in. Then nothing follows before the
+//!   host's epoch has ended, which all members wait for ([`Chain::doubt`]).
+//! * **E11** If the host's end says that it takes in just that cluster, what follows is what follows the host's epoch;
+//!   otherwise the cluster goes on alone. Left-over commands stay behind: only the cluster itself knows whether it
+//!   executed them.
 
 mod chain;
 mod handover;
@@ -31,7 +36,7 @@ mod start;
 mod transfer;
 
 pub use chain::{Chain, MAX_CHAIN};
-pub use handover::{Handover, Tag, tag};
+pub use handover::{Doubt, Handover, Tag, tag};
 pub use io::{Input, Output, Store, Stored};
 pub use message::{MAX_HANDOVERS, Parcel, Transfer};
 

@@ -5,7 +5,8 @@ use super::{
     handover::{Tag, tag},
 };
 use crate::{
-    application::Application, epoch::Epoch, identity::PeerId, mutant::Mutant, time::Time, wire,
+    application::Application, command::Command, epoch::Epoch, identity::PeerId, io::Refusal,
+    mutant::Mutant, time::Time, wire,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ const TOLD_AT_ONCE: usize = 4;
 #[derive(Clone)]
 pub(super) struct Retiring<A> {
     pub running: Running<A>,
-    pub handover: Handover,
+    /// What leads from it to the epochs that follow.
+    pub handovers: Vec<Handover>,
     /// The epochs that follow.
     pub successors: Vec<Arc<Epoch>>,
     /// Those of them that no quorum is known to have begun.
@@ -42,15 +44,14 @@ pub(super) struct Retiring<A> {
 impl<A> Retiring<A> {
     pub fn new(
         running: Running<A>,
-        handover: Handover,
-        successors: Vec<Arc<Epoch>>,
+        (handovers, successors): (Vec<Handover>, Vec<Arc<Epoch>>),
         snapshot: Option<Bytes>,
         now: Time,
     ) -> Retiring<A> {
         Retiring {
             running,
             unsettled: successors.iter().map(|epoch| tag(epoch)).collect(),
-            handover,
+            handovers,
             successors,
             snapshot,
             told: None,
@@ -80,25 +81,33 @@ impl<A> Retiring<A> {
     pub fn successor(&self, name: Tag) -> Option<&Arc<Epoch>> {
         (self.successors.iter()).find(|epoch| tag(epoch) == name)
     }
+
+    /// The state with which an epoch of this name begins, if it is that in which this one ended: so it is unless that is
+    /// another cluster's, which took this one in.
+    pub fn origin_of(&self, name: Tag) -> Option<(u64, Bytes)> {
+        let origin = self.successor(name)?.origin();
+        let own = self.handovers.first()?.origin() == Some(origin);
+        Some((origin.height, self.snapshot.clone().filter(|_| own)?))
+    }
 }
 
 impl<A: Application + Clone> Succession<A> {
     /// Whether the newest epoch that this peer takes part in is over: then it goes on to what follows.
     pub(super) fn look_for_end(&mut self) -> bool {
-        let newest = tag(self.chain.newest());
-        if let Some(member) = self.member.as_ref().filter(|member| member.tag == newest)
+        let awaited = tag(self.chain.awaited());
+        if let Some(member) = self.member.as_ref().filter(|member| member.tag == awaited)
             && let Some(ending) = member.replica.ending()
         {
             let handover = Handover {
                 ended: member.tag,
                 seal: ending.seal.clone(),
                 successors: ending.successors.to_vec(),
+                merge: ending.merge.cloned(),
             };
-            let snapshot = ending.snapshot.clone();
-            return self.go_on(handover, Some(snapshot), None);
+            return self.go_on(handover, None);
         }
         // One that was behind when it heard of the handover may catch up after all.
-        let newest = newest_successor(&self.chain);
+        let before = self.chain.last_handover().map(|(ended, _)| tag(ended));
         for retiring in self
             .retiring
             .iter_mut()
@@ -109,7 +118,7 @@ impl<A: Application + Clone> Succession<A> {
             };
             let snapshot = ending.snapshot.clone();
             retiring.snapshot = Some(snapshot.clone());
-            if newest == Some(retiring.running.tag) && self.joining.take().is_some() {
+            if before == Some(retiring.running.tag) && self.joining.take().is_some() {
                 self.begin(snapshot);
                 return true;
             }
@@ -117,35 +126,26 @@ impl<A: Application + Clone> Succession<A> {
         false
     }
 
-    /// The newest epoch is over, as this proves: goes on to the next. Whether that was so. Who told of it is asked first for
-    /// the state, if that is not here.
-    pub(super) fn go_on(
-        &mut self,
-        handover: Handover,
-        snapshot: Option<Bytes>,
-        told_by: Option<PeerId>,
-    ) -> bool {
-        let ended = self.chain.newest().clone();
-        let Some(successors) = self.chain.follow(self.me, &handover) else {
+    /// The epoch that is awaited is over, as this proves: goes on to the next. Whether that was so. Who told of it is asked first
+    /// for the state, if that is not here.
+    pub(super) fn go_on(&mut self, handover: Handover, told_by: Option<PeerId>) -> bool {
+        if self.chain.follow(self.me, &handover).is_none() {
             return false;
-        };
-        (self.outputs).push_back(Output::Link(wire::encode(&handover)));
-        self.joining = None;
-        if let Some(mut running) = self.member.take() {
-            running.replica.bind_to_end(self.now, &handover.seal);
-            if !ended.mutants.has(Mutant::LoseLeftOver) {
-                self.left_over.extend(running.replica.take_left_over());
-            }
-            while self.retiring.len() >= MAX_RETIRING {
-                self.drop_retiring(0);
-            }
-            let retiring = Retiring::new(running, handover, successors, snapshot.clone(), self.now);
-            if ended.mutants.has(Mutant::LeaveEarly) {
-                self.outputs.push_back(Output::Drop(retiring.running.tag));
-            } else {
-                self.retiring.push_back(retiring);
-            }
         }
+        (self.outputs).push_back(Output::Link(wire::encode(&handover)));
+        let mut member = self.member.as_mut();
+        if let Some(member) = member.take_if(|member| member.tag == handover.ended) {
+            member.replica.bind_to_end(self.now, &handover.seal);
+        }
+        if let Some(doubt) = self.chain.doubt() {
+            self.seek.0 = self.now;
+            // It may have been there itself, before its cluster split from the other.
+            let known = self.chain.after(tag(&doubt.host), 1);
+            let known = known.and_then(|mut ends| ends.pop());
+            return known.is_none_or(|end| self.go_on(end, told_by));
+        }
+        self.joining = None;
+        let snapshot = self.leave_member();
         let next = self.chain.newest().clone();
         if next.position(self.me).is_none() {
             self.outputs.push_back(Output::PutOut(next));
@@ -157,6 +157,38 @@ impl<A: Application + Clone> Succession<A> {
             self.begin_joining(told_by);
         }
         true
+    }
+
+    /// Serves the epoch that this peer was a member of, now that it is known what follows. The state in which it ended is
+    /// returned if it is here, and the next one begins with it.
+    fn leave_member(&mut self) -> Option<Bytes> {
+        let mut running = self.member.take()?;
+        let end = self.chain.end_of(running.tag)?;
+        let mutants = running.replica.epoch().mutants;
+        let (before, _) = self.chain.last_handover()?;
+        let goes_on = tag(before) == running.tag;
+        let left_over = running.replica.take_left_over();
+        if mutants.has(Mutant::LoseLeftOver) {
+            // They are forgotten.
+        } else if goes_on || mutants.has(Mutant::CarryOver) {
+            self.left_over.extend(left_over);
+        } else {
+            // Its own cluster may have executed them, of which the one that took it in knows nothing.
+            let (ids, why) = (left_over.iter().map(Command::id), Refusal::EpochOver);
+            (self.outputs).extend(ids.map(|command| Output::Rejected { command, why }));
+        }
+        while self.retiring.len() >= MAX_RETIRING {
+            self.drop_retiring(0);
+        }
+        let ending = running.replica.ending();
+        let snapshot = ending.map(|ending| ending.snapshot.clone());
+        if mutants.has(Mutant::LeaveEarly) {
+            self.outputs.push_back(Output::Drop(running.tag));
+        } else {
+            let retiring = Retiring::new(running, end, snapshot.clone(), self.now);
+            self.retiring.push_back(retiring);
+        }
+        snapshot.filter(|_| goes_on)
     }
 
     fn drop_retiring(&mut self, place: usize) {
@@ -253,13 +285,8 @@ impl<A: Application + Clone> Succession<A> {
             false => retiring.turn.wrapping_add(TOLD_AT_ONCE),
         };
         if !to.is_empty() {
-            let handovers = Transfer::Handovers(vec![retiring.handover.clone()]);
+            let handovers = Transfer::Handovers(retiring.handovers.clone());
             (self.outputs).push_back(Output::Send(to, Parcel::Transfer(handovers)));
         }
     }
-}
-
-/// The epoch before the newest, from which that gets its state.
-fn newest_successor(chain: &super::Chain) -> Option<Tag> {
-    chain.last_handover().map(|(ended, _)| tag(ended))
 }

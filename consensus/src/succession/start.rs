@@ -84,12 +84,14 @@ impl<A: Application + Clone> Succession<A> {
             None if succession.wants_to_seek() => {}
             None => succession.begin_joining(None),
             Some((place, running)) => {
-                if let Some((ended, handover)) = &place.origin {
+                if let Some((ended, handovers)) = &place.origin {
                     if !succession.chain.go_back(tag(ended)) {
                         succession.chain = Chain::new(ended.clone());
                     }
-                    let successors = succession.chain.follow(succession.me, handover);
-                    successors.ok_or(StartError::Origin)?;
+                    for handover in handovers {
+                        let successors = succession.chain.follow(succession.me, handover);
+                        successors.ok_or(StartError::Origin)?;
+                    }
                 }
                 succession.chain.go_back(running.tag);
                 succession.member = Some(running);
@@ -117,14 +119,9 @@ impl<A: Application + Clone> Succession<A> {
 
     /// Serves an epoch that is over, as before the crash, if it is known what followed it.
     fn serve_again(&mut self, place: Place<'_>, running: Running<A>) {
-        let end = self
-            .chain
-            .after(running.tag, 1)
-            .and_then(|mut ends| ends.pop());
-        let successors = end.as_ref().and_then(|end| end.epochs(&place.epoch));
-        match end.zip(successors) {
-            Some((end, successors)) => {
-                let retiring = Retiring::new(running, end, successors, None, self.now);
+        match self.chain.end_of(tag(&place.epoch)) {
+            Some(end) => {
+                let retiring = Retiring::new(running, end, None, self.now);
                 self.retiring.push_back(retiring);
             }
             None => self.outputs.push_back(Output::Drop(running.tag)),
@@ -134,18 +131,18 @@ impl<A: Application + Clone> Succession<A> {
     /// Begins the newest epoch with the state in which the one before ended.
     pub(super) fn begin(&mut self, snapshot: Bytes) {
         let epoch = self.chain.newest().clone();
-        let Some((ended, handover)) = self.chain.last_handover() else {
+        let Some((ended, handovers)) = self.chain.opening() else {
             return;
         };
-        let opening = Opening::encode(ended, handover);
+        let (before, opening) = (tag(ended), Opening::encode(ended, handovers));
         let (signer, application) = (self.signer.clone(), self.application.clone());
         let (settings, now) = (self.settings, self.now);
         match Replica::succeed(epoch.clone(), signer, application, settings, snapshot, now) {
             Ok(mut replica) => {
-                match self.retiring.back() {
-                    Some(before) => replica.suspect(&before.running.replica.suspects()),
+                match self.retiring.back().map(|last| &last.running) {
+                    Some(last) if last.tag == before => replica.suspect(&last.replica.suspects()),
                     // Others may have begun long ago.
-                    None => replica.greet(),
+                    _ => replica.greet(),
                 }
                 self.outputs.push_back(Output::Open(tag(&epoch), opening));
                 self.member = Some(Running {
@@ -179,8 +176,8 @@ impl<A: Application + Clone> Succession<A> {
 /// A store, and the epoch that it is of.
 struct Place<'a> {
     epoch: Arc<Epoch>,
-    /// The epoch before, and how it ended.
-    origin: Option<(Arc<Epoch>, Handover)>,
+    /// The epoch before, and what leads on from it.
+    origin: Option<(Arc<Epoch>, Vec<Handover>)>,
     records: &'a [Vec<u8>],
 }
 
@@ -195,15 +192,18 @@ impl<'a> Place<'a> {
             });
         }
         let opening = Opening::decode(&store.opening, trusted.network());
-        let (mut ended, handover) = opening.ok_or(StartError::Origin)?;
+        let (mut ended, handovers) = opening.ok_or(StartError::Origin)?;
         ended.mutants = trusted.mutants;
-        let epochs = handover.epochs(&ended).ok_or(StartError::Origin)?;
-        let mine = epochs
-            .into_iter()
-            .find(|epoch| epoch.position(me).is_some());
+        let ended = Arc::new(ended);
+        let mut chain = Chain::new(ended.clone());
+        for handover in &handovers {
+            chain.follow(me, handover).ok_or(StartError::Origin)?;
+        }
+        let epoch = chain.newest().clone();
+        epoch.position(me).ok_or(StartError::NotAMember)?;
         Ok(Place {
-            epoch: mine.ok_or(StartError::NotAMember)?,
-            origin: Some((Arc::new(ended), handover)),
+            epoch,
+            origin: Some((ended, handovers)),
             records,
         })
     }

@@ -89,7 +89,7 @@ impl<A: Application + Clone> Succession<A> {
         if self.chain.knows(name) {
             self.guide(from, name);
         } else {
-            self.say(from, Transfer::Follow(tag(self.chain.newest())));
+            self.say(from, Transfer::Follow(tag(self.chain.awaited())));
         }
     }
 
@@ -155,26 +155,22 @@ impl<A: Application + Clone> Succession<A> {
             return Some((replica.epoch().origin().height, replica.origin()?.clone()));
         }
         let mut retiring = self.retiring.iter();
-        retiring.find_map(|retiring| {
-            let height = retiring.successor(name)?.origin().height;
-            Some((height, retiring.snapshot.clone()?))
-        })
+        retiring.find_map(|retiring| retiring.origin_of(name))
     }
 
     fn on_handovers(&mut self, from: PeerId, mut handovers: Vec<Handover>) {
-        let newest = tag(self.chain.newest());
+        let awaited = tag(self.chain.awaited());
         let Some(first) = handovers
             .iter()
-            .position(|handover| handover.ended == newest)
+            .position(|handover| handover.ended == awaited)
         else {
-            let Some(last) = handovers.last() else {
-                return;
-            };
-            let ended = last.ended;
-            if self.chain.knows(ended) {
+            let known = (self.chain).latest(handovers.iter().map(|handover| handover.ended));
+            if self.on_end_of_successor(from, &handovers) {
+                // That is what was waited for.
+            } else if let Some(ended) = known {
                 self.reassure(from, ended);
-            } else if !self.on_end_of_successor(from, &handovers) && self.may_cause(from) {
-                self.say(from, Transfer::Follow(newest));
+            } else if !handovers.is_empty() && self.may_cause(from) {
+                self.say(from, Transfer::Follow(awaited));
             }
             return;
         };
@@ -184,6 +180,10 @@ impl<A: Application + Clone> Succession<A> {
 
     /// E6: an epoch's end is told until a quorum of what follows is known to have begun: shows that.
     fn reassure(&mut self, to: PeerId, ended: Tag) {
+        if tag(self.chain.newest()) == ended {
+            // Both wait for the end of the epoch that was asked.
+            return;
+        }
         let last = self.chain.last_handover();
         if last.is_none_or(|(before, _)| tag(before) != ended) {
             // What follows has ended itself, which proves as much.
@@ -213,17 +213,17 @@ impl<A: Application + Clone> Succession<A> {
         true
     }
 
-    /// Has the first of these handovers checked, which is about the newest epoch.
+    /// Has the first of these handovers checked, which is about the epoch that is awaited.
     fn check_handovers(&mut self, from: PeerId, handovers: Vec<Handover>) {
-        let newest = self.chain.newest().clone();
+        let awaited = self.chain.awaited().clone();
         let Some(first) = handovers.first() else {
             return;
         };
-        if newest.mutants.has(Mutant::TrustHandover) {
+        if awaited.mutants.has(Mutant::TrustHandover) {
             return self.follow(from, handovers);
         }
-        let items = first.epochs(&newest).and_then(|_| first.items(&newest));
-        self.check(from, newest, items, Pending::Handovers(from, handovers));
+        let items = (first.epochs(&awaited)).and_then(|_| first.items(&awaited));
+        self.check(from, awaited, items, Pending::Handovers(from, handovers));
     }
 
     fn check(&mut self, by: PeerId, epoch: Arc<Epoch>, items: Option<Vec<Item>>, what: Pending) {
@@ -270,11 +270,11 @@ impl<A: Application + Clone> Succession<A> {
 
     /// Goes on by the first of these handovers, which was checked, and has the next one checked.
     fn follow(&mut self, from: PeerId, mut handovers: Vec<Handover>) {
-        let newest = tag(self.chain.newest());
-        if handovers.first().is_none_or(|first| first.ended != newest) {
+        let awaited = tag(self.chain.awaited());
+        if handovers.first().is_none_or(|first| first.ended != awaited) {
             return;
         }
-        self.go_on(handovers.remove(0), None, Some(from));
+        self.go_on(handovers.remove(0), Some(from));
         // Who told this may know more.
         self.guide = Some(from);
         self.seek = (self.now, 0);
@@ -337,24 +337,25 @@ impl<A: Application + Clone> Succession<A> {
         }
     }
 
-    /// Whether this peer takes no part in the newest epoch that it knows, and waits for the next.
+    /// Whether this peer takes no part in the epoch that is awaited, and waits for its end.
     pub(super) fn wants_to_seek(&self) -> bool {
-        self.abstains || self.chain.newest().position(self.me).is_none()
+        let awaited = self.chain.awaited();
+        self.abstains || self.chain.doubt().is_some() || awaited.position(self.me).is_none()
     }
 
-    /// E7: asks one after the other of the newest epoch's members what followed, and in between whoever told this peer of it, if
-    /// it takes no part in it.
+    /// E7: asks one after the other of the members of the epoch that is awaited what followed, and in between whoever told
+    /// this peer of it, if it takes no part in it.
     pub(super) fn seek(&mut self) {
         let (at, turn) = self.seek;
         if !self.wants_to_seek() || self.now < at {
             return;
         }
         self.seek = (self.now + self.settings.beat, turn.wrapping_add(1));
-        let newest = self.chain.newest();
-        let members = newest.members();
+        let awaited = self.chain.awaited();
+        let members = awaited.members();
         let member = members[turn / 2 % members.len()];
         let to = self.guide.filter(|_| turn % 2 == 0).unwrap_or(member);
-        let question = Transfer::Follow(tag(newest));
+        let question = Transfer::Follow(tag(awaited));
         if to != self.me {
             self.say(to, question);
         }

@@ -6,12 +6,12 @@ use clap::Args;
 use hamlet_simulator::torture::succession::{Plan, run as run_plan};
 use std::path::PathBuf;
 
-/// Tortures clusters whose members change: added, put out and replaced, all at once too, and split off.
+/// Tortures clusters whose members change: added, put out and replaced, all at once too; clusters split and merge.
 ///
 /// Every seed is one schedule of 3 to 12 peers, the same on every machine: delays, loss, partitions, crashes in the
 /// middle of a hand-over with torn disks, and liars up to the bound of every epoch; under synchrony nothing is lost or
 /// late, peers begin when they like, and liars plot in every epoch. Each is held against these promises:
-/// one log for each cluster, whatever epoch it is in; one membership for each number; every command once; certificates
+/// one log for each cluster, whatever epoch it is in, and nobody both taken in by another and alive; one membership for each number; every command once; certificates
 /// that prove what they say; no evidence against the honest; recovery; and after stabilisation everybody knows the
 /// newest epoch, its members have begun it, and nobody serves one that is past.
 ///

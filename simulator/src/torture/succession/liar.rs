@@ -11,14 +11,14 @@ use hamlet_consensus::{
     epoch::Charter,
     identity::PeerId,
     member::MemberSet,
-    succession::{Handover, Input, Output, Parcel, Stored, Succession, Transfer},
+    succession::{self, Handover, Input, Output, Parcel, Stored, Succession, Transfer},
     time::Time,
     vote::SignedVote,
 };
 use std::sync::Arc;
 
 /// The most made-up parcels of a liar, so that runs end.
-const MAX_LIES: u32 = 80;
+const MAX_LIES: u32 = 160;
 
 /// A lie: to whom, and what.
 pub(super) type Lie = (PeerId, Parcel);
@@ -124,9 +124,13 @@ impl Liar {
         }
         if let Some((from, parcel)) = heard {
             if self.has(Tactic::Forge) && self.told < MAX_LIES {
-                let forged = self.forge(&parcel);
+                let forged = self.forge(&parcel).into_iter();
+                let forged = forged
+                    .map(|parcel| (from, parcel))
+                    .chain(self.send_home(&parcel));
+                let forged: Vec<Lie> = forged.collect();
                 self.told += forged.len() as u32;
-                lies.extend(forged.into_iter().map(|parcel| (from, parcel)));
+                lies.extend(forged);
             }
             if self.has(Tactic::Replay) && self.told < MAX_LIES {
                 if self.heard.len() < 64 {
@@ -173,27 +177,34 @@ impl Liar {
             }
             _ => Vec::new(),
         };
-        let mut forged: Vec<Parcel> = forged.into_iter().map(Parcel::Transfer).collect();
-        if let Some((brain, _)) = self.brains.first() {
-            let epoch = brain.newest().clone();
-            if let Transfer::Handovers(_) = transfer {
-                let seal = self.sign_alone(&epoch);
-                let tag = hamlet_consensus::succession::tag(&epoch);
-                forged.push(Parcel::Transfer(Transfer::Established(tag, Box::new(seal))));
-            }
-        }
-        forged
+        forged.into_iter().map(Parcel::Transfer).collect()
+    }
+
+    /// Whenever an epoch is handed over: what would make all its members believe that they are not needed any more.
+    fn send_home(&self, heard: &Parcel) -> Vec<Lie> {
+        let Parcel::Transfer(Transfer::Handovers(_) | Transfer::FetchOrigin(_)) = heard else {
+            return Vec::new();
+        };
+        let Some((brain, _)) = self.brains.first() else {
+            return Vec::new();
+        };
+        let (epoch, before) = (brain.newest(), brain.chain().last_handover());
+        let seal = Box::new(self.sign_alone(epoch));
+        let begun = Parcel::Transfer(Transfer::Established(succession::tag(epoch), seal));
+        let members = before.into_iter().flat_map(|(ended, _)| ended.members());
+        members.map(|member| (*member, begun.clone())).collect()
     }
 
     /// A handover to this liar alone, under the seal of a true one, which is changed to name it.
     fn alone(&self, handover: &Handover) -> Handover {
         let mut forged = handover.clone();
         forged.successors.truncate(1);
+        forged.merge = None;
         if let Some(charter) = forged.successors.first_mut() {
             charter.members = vec![CheapKeys::id(self.me)];
         }
         if let Claim::Sealed(seal) = &mut forged.seal.claim {
-            seal.successors = Some(Charter::hash(&forged.successors));
+            seal.successors = Some(Charter::hash(&forged.successors, None));
         }
         forged
     }

@@ -11,7 +11,7 @@ use hamlet_consensus::{
     command::CommandId,
     hash::Hash,
     outcome::Outcome,
-    succession::{Handover, Parcel, Tag, Transfer, tag},
+    succession::{Doubt, Handover, Parcel, Tag, Transfer, tag},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,22 +34,31 @@ pub(super) struct Oracle {
     numbers: BTreeMap<(Hash, u64), Tag>,
     /// How each epoch ended.
     ends: BTreeMap<Tag, Handover>,
+    /// Clusters that asked to be taken in, by the epoch that ended, and have no answer.
+    asking: Vec<(Tag, Doubt)>,
+    /// Clusters that were taken in.
+    taken: BTreeSet<Hash>,
+    /// By peer, the cluster whose epochs it follows.
+    homes: Vec<Hash>,
     violation: Option<Violation>,
 }
 
 impl Oracle {
     pub fn new(plan: &Plan, keys: CheapKeys, founding: Arc<Epoch>) -> Oracle {
-        let charter = founding.charter();
+        let (cluster, number) = (founding.charter().cluster, founding.number());
         let name = tag(&founding);
         let within = OfEpoch::new(&plan.of_epoch(&founding), founding.clone(), keys);
         Oracle {
             plan: plan.clone(),
             keys,
             within: BTreeMap::from([(name, within)]),
-            histories: BTreeMap::from([(charter.cluster, History::new())]),
-            numbers: BTreeMap::from([((charter.cluster, charter.number), name)]),
+            histories: BTreeMap::from([(cluster, History::new())]),
+            numbers: BTreeMap::from([((cluster, number), name)]),
             epochs: BTreeMap::from([(name, (founding, BTreeSet::new()))]),
             ends: BTreeMap::new(),
+            asking: Vec::new(),
+            taken: BTreeSet::new(),
+            homes: vec![cluster; plan.peers.into()],
             violation: None,
         }
     }
@@ -62,15 +71,38 @@ impl Oracle {
         self.violation.get_or_insert(violation);
     }
 
-    /// The newest epoch of each cluster.
+    /// The newest epoch of each cluster that was not taken in.
     pub fn newest(&self) -> Vec<Arc<Epoch>> {
         let mut newest: BTreeMap<Hash, Arc<Epoch>> = BTreeMap::new();
-        for (cluster, number) in self.numbers.keys() {
+        let numbers = self.numbers.keys();
+        for (cluster, number) in numbers.filter(|(cluster, _)| !self.taken.contains(cluster)) {
             if let Some((epoch, _)) = self.epochs.get(&self.numbers[&(*cluster, *number)]) {
                 newest.insert(*cluster, epoch.clone());
             }
         }
         newest.into_values().collect()
+    }
+
+    /// The cluster whose epochs a peer follows.
+    pub fn home(&self, peer: u8) -> Hash {
+        self.homes[usize::from(peer)]
+    }
+
+    /// The epoch of the same cluster before this one.
+    pub fn before(&self, epoch: &Epoch) -> Option<Arc<Epoch>> {
+        let number = epoch.number().checked_sub(1)?;
+        self.epoch(*self.numbers.get(&(epoch.charter().cluster, number))?)
+    }
+
+    /// The end of an epoch, if there is one.
+    pub fn end_of(&self, name: Tag) -> Option<&Handover> {
+        self.ends.get(&name)
+    }
+
+    /// What is in doubt after the end of an epoch.
+    pub fn doubt(&self, ended: Tag) -> Option<Doubt> {
+        let open = self.asking.iter().find(|(asking, _)| *asking == ended);
+        open.map(|(_, doubt)| doubt.clone())
     }
 
     /// An epoch that was.
@@ -120,6 +152,15 @@ impl Oracle {
         if count > 0 && known != Some(digest) {
             let text = format!("{peer} is in a state of its own after {count} commands");
             self.blame(Violation::Agreement(text));
+        }
+    }
+
+    /// An honest peer knows these notes, each of which was given to one peer, once.
+    pub fn notes(&mut self, peer: u8, notes: &[u64]) {
+        let distinct: BTreeSet<&u64> = notes.iter().collect();
+        if distinct.len() < notes.len() {
+            let text = format!("{peer} knows of a note that was executed twice: {notes:?}");
+            self.blame(Violation::Integrity(text));
         }
     }
 
@@ -216,21 +257,46 @@ impl Oracle {
             return self.blame(Violation::Certificate(text));
         };
         self.ends.insert(handover.ended, handover.clone());
-        let before = self.histories.get(&epoch.charter().cluster).cloned();
-        for successor in successors {
-            let charter = successor.charter();
-            let (cluster, number, name) = (charter.cluster, charter.number, tag(&successor));
-            self.histories
-                .entry(cluster)
-                .or_insert_with(|| before.clone().unwrap_or_default());
-            self.numbers.insert((cluster, number), name);
-            let within = OfEpoch::new(
-                &self.plan.of_epoch(&successor),
-                successor.clone(),
-                self.keys,
-            );
-            self.within.insert(name, within);
-            self.epochs.insert(name, (successor, BTreeSet::new()));
+        match handover.doubt(&epoch) {
+            Some(doubt) => self.asking.push((handover.ended, doubt)),
+            None => (successors.iter()).for_each(|successor| self.follows(&epoch, successor)),
+        }
+        self.settle();
+    }
+
+    /// This epoch follows another.
+    fn follows(&mut self, ended: &Epoch, epoch: &Arc<Epoch>) {
+        let charter = epoch.charter();
+        let (cluster, number, name) = (charter.cluster, charter.number, tag(epoch));
+        if cluster != ended.charter().cluster {
+            let before = self.histories.get(&ended.charter().cluster).cloned();
+            self.histories.insert(cluster, before.unwrap_or_default());
+            for member in epoch.members() {
+                self.homes[usize::from(member.0[0])] = cluster;
+            }
+        }
+        self.numbers.insert((cluster, number), name);
+        let within = OfEpoch::new(&self.plan.of_epoch(epoch), epoch.clone(), self.keys);
+        self.within.insert(name, within);
+        self.epochs.insert(name, (epoch.clone(), BTreeSet::new()));
+    }
+
+    /// Clusters whose host's epoch has ended were taken in or go on alone.
+    fn settle(&mut self) {
+        for (ended, doubt) in std::mem::take(&mut self.asking) {
+            let (host, guest) = (&doubt.host, &doubt.guest);
+            match self.ends.get(&tag(host)) {
+                None => self.asking.push((ended, doubt)),
+                Some(end) if end.takes(guest) => {
+                    let (to, from) = (host.charter().cluster, guest.charter().cluster);
+                    self.taken.insert(from);
+                    for home in self.homes.iter_mut().filter(|home| **home == from) {
+                        *home = to;
+                    }
+                }
+                // The epoch before is of the same cluster.
+                Some(_) => self.follows(guest, guest),
+            }
         }
     }
 }

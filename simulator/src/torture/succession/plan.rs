@@ -27,6 +27,27 @@ const TACTICS: [Tactic; 5] = [
     Tactic::Replay,
 ];
 
+/// What is wanted of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    /// Other members.
+    Change,
+    /// That another splits from it.
+    Split,
+    /// That another takes it in.
+    Merge,
+}
+
+impl Wish {
+    fn draw(dice: &mut Dice) -> Wish {
+        match dice.below(10) {
+            0..=4 => Wish::Change,
+            5..=6 => Wish::Split,
+            _ => Wish::Merge,
+        }
+    }
+}
+
 /// What happens in one run. Times are in microseconds.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -47,8 +68,8 @@ pub struct Plan {
     /// How fast each peer's clock runs, in thousandths.
     pub(super) clocks: Vec<u64>,
     pub(super) founders: Vec<u8>,
-    /// When members change, and whether the cluster splits.
-    pub(super) changes: Vec<(u64, bool)>,
+    /// When members change, and clusters split and merge.
+    pub(super) changes: Vec<(u64, Wish)>,
     /// When notes are written.
     pub(super) notes: Vec<u64>,
     /// When the network gets well and nobody crashes any more.
@@ -85,8 +106,8 @@ impl Plan {
         };
         let until = stable_at + 1_500_000;
         let least = dice.within(0, 20_000);
-        let mut changes: Vec<(u64, bool)> = (0..dice.within(1, 5))
-            .map(|_| (dice.below(until), dice.chance(200)))
+        let mut changes: Vec<(u64, Wish)> = (0..dice.within(1, 5))
+            .map(|_| (dice.below(until), Wish::draw(&mut dice)))
             .collect();
         changes.sort_unstable();
         let kind = FaultModel::PartialSynchrony;
@@ -158,8 +179,8 @@ impl Plan {
             let weak: Vec<u8> = liars.iter().chain(&shaky).copied().collect();
             membership(&mut dice, FaultModel::Synchrony, peers, &weak, &[])
         };
-        let mut changes: Vec<(u64, bool)> = (0..dice.within(1, 5))
-            .map(|_| (dice.below(until), dice.chance(200)))
+        let mut changes: Vec<(u64, Wish)> = (0..dice.within(1, 5))
+            .map(|_| (dice.below(until), Wish::draw(&mut dice)))
             .collect();
         changes.sort_unstable();
         let crashes = (0..dice.below(6))

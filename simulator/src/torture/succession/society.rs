@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hamlet_consensus::{
     Epoch,
     application::{Application, BadSnapshot},
-    epoch::{Charter, Height},
+    epoch::{Charter, Height, Host, Merge},
     hash::Hash,
 };
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,21 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Order {
     /// Something to be remembered.
     Note(u64),
-    /// The members after this epoch of this cluster: those of the cluster, and of one that splits from it.
-    Change(Hash, u64, Vec<u8>, Option<Vec<u8>>),
+    /// The members after this epoch of this cluster, and what else becomes of it.
+    Change(Hash, u64, Vec<u8>, Fate),
+}
+
+/// What becomes of a cluster with the end of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fate {
+    /// It goes on.
+    Alone,
+    /// One of these members splits from it.
+    Split(Vec<u8>),
+    /// It asks this epoch to take it in.
+    Ask(Box<Host>),
+    /// It takes in another, which would go on as the epoch of this id, and has these notes.
+    Take(Hash, Vec<u64>),
 }
 
 impl Order {
@@ -31,7 +44,8 @@ pub(crate) struct Society {
     ledger: Ledger,
     epoch: Charter,
     successors: Vec<Charter>,
-    /// The notes, in order.
+    merge: Option<Merge>,
+    /// The notes, in order; those of clusters that were taken in when they were.
     notes: Vec<u64>,
 }
 
@@ -44,6 +58,7 @@ impl Society {
             },
             epoch: founding.charter().clone(),
             successors: Vec::new(),
+            merge: None,
             notes: Vec::new(),
         }
     }
@@ -58,13 +73,8 @@ impl Society {
         (self.epoch.cluster, self.ledger.count, self.ledger.digest)
     }
 
-    fn change(&self, order: Order) -> Vec<Charter> {
-        let Order::Change(cluster, number, stay, split) = order else {
-            return Vec::new();
-        };
-        if (cluster, number) != (self.epoch.cluster, self.epoch.number) {
-            return Vec::new();
-        }
+    /// Ends this epoch.
+    fn end(&mut self, stay: Vec<u8>, fate: Fate) {
         let charter = |cluster, number, members: Vec<u8>| Charter {
             cluster,
             number,
@@ -72,12 +82,23 @@ impl Society {
             members: members.into_iter().map(CheapKeys::id).collect(),
             context: Bytes::new(),
         };
-        let mut charters = vec![charter(self.epoch.cluster, self.epoch.number + 1, stay)];
-        if let Some(split) = split {
-            let name = blake3::hash(&[&self.epoch.cluster.0[..], &self.ledger.digest].concat());
-            charters.push(charter(Hash(*name.as_bytes()), 0, split));
+        self.successors = vec![charter(self.epoch.cluster, self.epoch.number + 1, stay)];
+        match fate {
+            Fate::Alone => {}
+            Fate::Split(members) => {
+                let name = [&self.epoch.cluster.0[..], &self.ledger.digest].concat();
+                let name = Hash(*blake3::hash(&name).as_bytes());
+                self.successors.push(charter(name, 0, members));
+            }
+            Fate::Ask(host) => self.merge = Some(Merge::Asks(host)),
+            Fate::Take(guest, notes) => {
+                self.merge = Some(Merge::Takes(guest));
+                // Both have those from before one split from the other.
+                let known = std::mem::take(&mut self.notes);
+                let new = notes.into_iter().filter(|note| !known.contains(note));
+                self.notes = known.iter().copied().chain(new).collect();
+            }
         }
-        charters
     }
 }
 
@@ -86,15 +107,24 @@ impl Application for Society {
         let answer = self.ledger.execute(height, command);
         match hamlet_consensus::wire::decode(command) {
             Ok(Order::Note(note)) => self.notes.push(note),
-            Ok(order) => self.successors = self.change(order),
+            Ok(Order::Change(cluster, number, stay, fate)) => {
+                self.successors.clear();
+                if (cluster, number) == (self.epoch.cluster, self.epoch.number) {
+                    self.end(stay, fate);
+                }
+            }
             Err(_) => {}
         }
         answer
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        let successors =
-            hamlet_consensus::wire::encode(&(&self.epoch, &self.successors, &self.notes));
+        let successors = hamlet_consensus::wire::encode(&(
+            &self.epoch,
+            &self.successors,
+            &self.merge,
+            &self.notes,
+        ));
         let mut bytes = (successors.len() as u64).to_le_bytes().to_vec();
         bytes.extend(successors);
         bytes.extend(self.ledger.snapshot());
@@ -107,7 +137,7 @@ impl Application for Society {
         let (society, ledger) = rest.split_at_checked(length).ok_or(BadSnapshot)?;
         let society = hamlet_consensus::wire::decode(society).map_err(|_| BadSnapshot)?;
         self.ledger.restore(ledger)?;
-        (self.epoch, self.successors, self.notes) = society;
+        (self.epoch, self.successors, self.merge, self.notes) = society;
         Ok(())
     }
 
@@ -115,8 +145,13 @@ impl Application for Society {
         self.successors.clone()
     }
 
+    fn merge(&self) -> Option<Merge> {
+        self.merge.clone()
+    }
+
     fn begin(&mut self, epoch: &Epoch) {
         self.epoch = epoch.charter().clone();
         self.successors.clear();
+        self.merge = None;
     }
 }

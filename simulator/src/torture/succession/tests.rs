@@ -44,3 +44,12 @@ fn a_state_that_comes_late_is_as_good() {
         assert_eq!(outcome.violation, None, "seed {seed}");
     }
 }
+
+/// Its cluster had split from the one that it asked, so nobody but itself knew the answer.
+#[test]
+fn who_knows_the_answer_itself_does_not_wait_for_it() {
+    for seed in [313, 911, 1966] {
+        let outcome = torture(&Plan::draw_in_time(seed));
+        assert_eq!(outcome.violation, None, "seed {seed}");
+    }
+}

@@ -3,9 +3,11 @@
 use super::{Event, World};
 use crate::torture::{disk::Disk, oracle::Violation, succession::society::Society};
 use hamlet_consensus::{
+    io::Refusal,
     storage::Storage,
     succession::{Input, Output, Store, Stored, Succession},
     time::Time,
+    wire,
 };
 use std::sync::Arc;
 
@@ -92,7 +94,12 @@ impl World {
                 }
             }
             match output {
-                Output::Link(link) => node.links.push(link),
+                Output::Link(link) => {
+                    if let Ok(handover) = wire::decode(&link) {
+                        self.oracle.ended(peer, &handover);
+                    }
+                    self.nodes[usize::from(peer)].links.push(link);
+                }
                 Output::Open(tag, opening) => {
                     node.stores.insert(tag, (opening, Disk::default()));
                 }
@@ -128,13 +135,8 @@ impl World {
                 }
                 Output::Began(epoch) => {
                     changed = true;
-                    self.rely(peer, &succession);
                     self.oracle.began(peer, &epoch);
-                    if epoch.charter().cluster != self.founding.charter().cluster {
-                        self.gone.extend(epoch.members());
-                    }
                 }
-                Output::PutOut(_) => self.rely(peer, &succession),
                 Output::Failed(epoch, error) => {
                     let text = format!("peer {peer} cannot begin {epoch:?}: {error}");
                     self.oracle.blame(Violation::Recovery(text));
@@ -161,25 +163,23 @@ impl World {
                     let text = format!("peer {peer} misses {absent:?} in view {view}");
                     self.oracle.blame(Violation::Alarm(text));
                 }
-                Output::Rejected { .. } | Output::Reply { .. } => {}
+                Output::Rejected { why, .. } => {
+                    // Who was taken in does not know what became of it.
+                    if why == Refusal::EpochOver {
+                        self.due.retain(|_, holder| *holder != peer);
+                    }
+                }
+                Output::PutOut(_) | Output::Reply { .. } => {}
             }
         }
         if changed && let Some(replica) = succession.replica() {
             self.oracle.state(peer, replica.application().state());
+            self.oracle.notes(peer, replica.application().notes());
         }
         if let Some(replica) = succession.replica() {
             let (epoch, view) = (replica.epoch().clone(), replica.view());
             self.watch(peer, &epoch, view);
         }
         self.nodes[usize::from(peer)].succession = Some(succession);
-    }
-
-    /// An honest peer went on to another epoch.
-    fn rely(&mut self, peer: u8, succession: &Succession<Society>) {
-        if let Some((_, handover)) = succession.chain().last_handover() {
-            self.oracle.ended(peer, handover);
-            let split = handover.successors.iter().skip(1);
-            self.gone.extend(split.flat_map(|charter| &charter.members));
-        }
     }
 }

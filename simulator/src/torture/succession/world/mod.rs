@@ -1,6 +1,7 @@
 //! One run: peers whose clusters change, under a plan.
 
 mod honest;
+mod merging;
 mod orders;
 mod plots;
 
@@ -8,7 +9,7 @@ use super::{
     liar::{Liar, Lie},
     network::arrival,
     oracle::Oracle,
-    plan::Plan,
+    plan::{Plan, Wish},
     society::Society,
 };
 use crate::agenda::Agenda;
@@ -24,10 +25,7 @@ use hamlet_consensus::{
     succession::{Input, Parcel, Succession, Tag},
     time::Time,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How long after stabilisation everything must be done, in microseconds.
 const PATIENCE: u64 = 120_000_000;
@@ -42,7 +40,9 @@ enum Event {
     },
     Wake(u8),
     Note(u64),
-    Change(bool),
+    Change(Wish),
+    /// A cluster that asked to be taken in with the end of this epoch wants an answer.
+    Bring(Tag),
     Crash(u8),
     Restart(u8),
     /// The next move of those who plot in this epoch.
@@ -85,8 +85,6 @@ struct World {
     due: BTreeMap<u64, u8>,
     /// What was not submitted yet.
     open: usize,
-    /// Peers that went with a cluster that split off.
-    gone: BTreeSet<PeerId>,
     ended: bool,
     count: u64,
     messages: u64,
@@ -133,7 +131,6 @@ impl World {
             agenda: Agenda::default(),
             due: BTreeMap::new(),
             open: plan.notes.len() + plan.changes.len(),
-            gone: BTreeSet::new(),
             ended: false,
             count: 0,
             messages: 0,
@@ -147,8 +144,8 @@ impl World {
         for (note, at) in (0..).zip(&plan.notes) {
             world.enter(*at, Event::Note(note));
         }
-        for (at, split) in &plan.changes {
-            world.enter(*at, Event::Change(*split));
+        for (at, wish) in &plan.changes {
+            world.enter(*at, Event::Change(*wish));
         }
         for (at, peer) in &plan.crashes {
             world.enter(*at, Event::Crash(*peer));
@@ -209,7 +206,8 @@ impl World {
             }
             Event::Wake(peer) => self.lie(peer, None),
             Event::Note(note) => self.note(note),
-            Event::Change(split) => self.change(split),
+            Event::Change(wish) => self.change(wish),
+            Event::Bring(guest) => self.bring(guest),
             Event::Crash(peer) if self.plan.is_honest(peer) => self.crash(peer),
             Event::Crash(_) => {}
             Event::Restart(peer) => self.restart(peer),

@@ -3,17 +3,21 @@
 use super::{Event, World};
 use crate::torture::{
     keys::CheapKeys,
-    succession::{plan::membership, society::Order},
+    succession::{
+        plan::{Wish, membership},
+        society::{Fate, Order},
+    },
 };
 use hamlet_consensus::{
     Epoch,
+    identity::PeerId,
     succession::{Input, Tag, tag},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
     /// Honest peers that are members of an epoch now.
-    fn members_of(&self, epoch: &Epoch) -> Vec<u8> {
+    pub(super) fn members_of(&self, epoch: &Epoch) -> Vec<u8> {
         let name = tag(epoch);
         let takes_part = |peer: &u8| {
             (self.nodes[usize::from(*peer)].succession.as_ref())
@@ -39,36 +43,49 @@ impl World {
         self.handle(member, Input::Submit(vec![payload]));
     }
 
-    pub(super) fn change(&mut self, split: bool) {
+    pub(super) fn change(&mut self, wish: Wish) {
         let clusters = self.oracle.newest();
         let place = self.dice.below(clusters.len() as u64) as usize;
         let epoch = clusters[place].clone();
         let members = self.members_of(&epoch);
         let Some(member) = self.dice.pick(&members) else {
-            return self.enter(self.now + 100_000, Event::Change(split));
+            return self.enter(self.now + 100_000, Event::Change(wish));
         };
         self.open -= 1;
         let charter = epoch.charter();
-        let founding = charter.cluster == self.founding.charter().cluster;
         // Who follows another cluster's epochs cannot become a member of this one.
         let strangers: Vec<u8> = (0..self.plan.peers)
-            .filter(|peer| {
-                let peer = CheapKeys::id(*peer);
-                match founding {
-                    true => self.gone.contains(&peer),
-                    false => epoch.position(peer).is_none(),
-                }
-            })
+            .filter(|peer| self.oracle.home(*peer) != charter.cluster)
             .collect();
         let (kind, peers, weak) = (self.plan.model.kind(), self.plan.peers, self.plan.weak());
-        let stay = membership(&mut self.dice, kind, peers, &weak, &strangers);
+        let mut stay = Vec::new();
+        if self.dice.chance(150) {
+            // Nobody stays who has the state.
+            let all = charter.members.iter().map(|member| member.0[0]);
+            let without: Vec<u8> = strangers.iter().copied().chain(all).collect();
+            stay = membership(&mut self.dice, kind, peers, &weak, &without);
+        }
+        if stay.is_empty() {
+            stay = membership(&mut self.dice, kind, peers, &weak, &strangers);
+        }
         let taken: Vec<u8> = stay.iter().chain(&strangers).copied().collect();
         let other = membership(&mut self.dice, kind, peers, &weak, &taken);
-        let split = (split && !other.is_empty()).then_some(other);
         if stay.is_empty() {
             return;
         }
-        let order = Order::Change(charter.cluster, charter.number, stay, split);
+        let fate = match (wish, clusters.len()) {
+            (Wish::Change, _) => Fate::Alone,
+            (Wish::Merge, 2..) => self.ask(&epoch),
+            _ if other.is_empty() => Fate::Alone,
+            (Wish::Merge, _) => {
+                self.open += 1;
+                let later = self.now + self.dice.within(50_000, 1_000_000);
+                self.enter(later, Event::Change(Wish::Merge));
+                Fate::Split(other)
+            }
+            (Wish::Split, _) => Fate::Split(other),
+        };
+        let order = Order::Change(charter.cluster, charter.number, stay, fate);
         self.handle(member, Input::Submit(vec![order.encode()]));
     }
 
@@ -79,15 +96,25 @@ impl World {
         }
         let newest = self.oracle.newest();
         let names: BTreeSet<Tag> = newest.iter().map(|epoch| tag(epoch)).collect();
+        let homes: BTreeMap<PeerId, Tag> = (newest.iter())
+            .flat_map(|epoch| epoch.members().iter().map(|member| (*member, tag(epoch))))
+            .collect();
         for peer in (0..self.plan.peers).filter(|peer| self.plan.is_honest(*peer)) {
             let Some(succession) = &self.nodes[usize::from(peer)].succession else {
                 return Some(format!("{peer} is down"));
             };
+            if succession.chain().doubt().is_some() {
+                return Some(format!("{peer} waits to be taken in"));
+            }
             if !names.contains(&tag(succession.newest())) {
                 let epoch = succession.newest().charter().number;
                 return Some(format!(
                     "{peer} has not heard of what followed epoch {epoch}"
                 ));
+            }
+            let home = homes.get(&CheapKeys::id(peer));
+            if home.is_some_and(|home| *home != tag(succession.newest())) {
+                return Some(format!("{peer} follows another cluster than its own"));
             }
             if succession.is_retiring() {
                 return Some(format!("{peer} has not retired"));
