@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
 use std::{
+    fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -109,9 +110,15 @@ impl Stage {
         let gone: Vec<usize> = (0..self.peers.len())
             .filter(|&place| self.peers[place].role == Role::Dead)
             .collect();
-        if gone.len() > GONE_SHOWN {
+        // Those who are being brought back know their places.
+        if gone.len() > GONE_SHOWN && self.returning.is_empty() {
             let peer = self.peers.remove(gone[0]);
             self.cast.clear(self.cast.number(peer.handle.id()));
+            let journal = peer.config.journal.as_ref();
+            if let Some(folder) = journal.and_then(|journal| journal.file.parent()) {
+                // If it cannot be removed now, it is when the demonstration ends.
+                let _ = fs::remove_dir_all(folder);
+            }
         }
         self.join(options, random).await
     }

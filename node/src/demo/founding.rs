@@ -11,6 +11,7 @@ use hamlet_overlay::{
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     membership::admission::Admission,
+    set::MAX_SLOTS,
 };
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
@@ -35,8 +36,6 @@ pub struct Founding {
 /// Where peers come and go: how long an epoch lasts at least, and how long one may be silent.
 const EPOCH_MS: u32 = 1_000;
 const SILENCE_MS: u32 = 6_000;
-/// The most slots of a cluster.
-const MAX_SLOTS: usize = 64;
 
 /// A peer's own things.
 pub struct Home {
@@ -112,9 +111,9 @@ fn parameters(options: &Options) -> Parameters {
     // come find one, wherever their walks end.
     let founders = options.founders();
     let clusters = (founders / 4).clamp(1, 4);
-    let g_max = founders.div_ceil(clusters).min(MAX_SLOTS);
+    let g_max = founders.div_ceil(clusters).min(MAX_SLOTS.into());
     let room = (options.most() * 3 / 2).div_ceil(clusters);
-    let n = room.clamp(usual.n.into(), MAX_SLOTS) as u8;
+    let n = room.clamp(usual.n.into(), MAX_SLOTS.into()) as u8;
     Parameters {
         g_min: 1,
         g_max: g_max as u8,
