@@ -5,8 +5,8 @@ use super::{
     handover::{Tag, tag},
 };
 use crate::{
-    application::Application, command::Command, epoch::Epoch, identity::PeerId, io::Refusal,
-    mutant::Mutant, time::Time, wire,
+    application::Application, epoch::Epoch, identity::PeerId, io::Refusal, mutant::Mutant,
+    time::Time, wire,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -129,6 +129,7 @@ impl<A: Application + Clone> Succession<A> {
     /// The epoch that is awaited is over, as this proves: goes on to the next. Whether that was so. Who told of it is asked first
     /// for the state, if that is not here.
     pub(super) fn go_on(&mut self, handover: Handover, told_by: Option<PeerId>) -> bool {
+        let guest = self.chain.doubt().map(|doubt| tag(&doubt.guest));
         if self.chain.follow(self.me, &handover).is_none() {
             return false;
         }
@@ -146,6 +147,9 @@ impl<A: Application + Clone> Succession<A> {
         }
         self.joining = None;
         let snapshot = self.leave_member();
+        if guest.is_some_and(|guest| guest != tag(self.chain.newest())) {
+            self.refuse_left_over();
+        }
         let next = self.chain.newest().clone();
         if next.position(self.me).is_none() {
             self.outputs.push_back(Output::PutOut(next));
@@ -167,15 +171,8 @@ impl<A: Application + Clone> Succession<A> {
         let mutants = running.replica.epoch().mutants;
         let (before, _) = self.chain.last_handover()?;
         let goes_on = tag(before) == running.tag;
-        let left_over = running.replica.take_left_over();
-        if mutants.has(Mutant::LoseLeftOver) {
-            // They are forgotten.
-        } else if goes_on || mutants.has(Mutant::CarryOver) {
-            self.left_over.extend(left_over);
-        } else {
-            // Its own cluster may have executed them, of which the one that took it in knows nothing.
-            let (ids, why) = (left_over.iter().map(Command::id), Refusal::EpochOver);
-            (self.outputs).extend(ids.map(|command| Output::Rejected { command, why }));
+        if !mutants.has(Mutant::LoseLeftOver) {
+            (self.left_over).extend(running.replica.take_left_over());
         }
         while self.retiring.len() >= MAX_RETIRING {
             self.drop_retiring(0);
@@ -189,6 +186,17 @@ impl<A: Application + Clone> Succession<A> {
             self.retiring.push_back(retiring);
         }
         snapshot.filter(|_| goes_on)
+    }
+
+    /// E11: another cluster took this one in. This one may have executed what is left over here, of which the other knows nothing.
+    fn refuse_left_over(&mut self) {
+        if self.chain.newest().mutants.has(Mutant::CarryOver) {
+            return;
+        }
+        for command in std::mem::take(&mut self.left_over) {
+            let (command, why) = (command.id(), Refusal::EpochOver);
+            (self.outputs).push_back(Output::Rejected { command, why });
+        }
     }
 
     fn drop_retiring(&mut self, place: usize) {

@@ -53,3 +53,11 @@ fn who_knows_the_answer_itself_does_not_wait_for_it() {
         assert_eq!(outcome.violation, None, "seed {seed}");
     }
 }
+
+/// What an epoch left over waited for one that asked to be taken in, and was carried into the host.
+#[test]
+fn what_waits_for_a_cluster_that_is_taken_in_is_not_carried_on() {
+    for plan in [Plan::draw(18_078), Plan::draw_in_time(14_070)] {
+        assert_eq!(torture(&plan).violation, None, "seed {}", plan.seed);
+    }
+}
