@@ -3,6 +3,7 @@
 use super::{ClusterState, walking::Waiting};
 use crate::{
     agreement::{
+        card::Card,
         entry::{Act, Answer, Void},
         order::Claim,
     },
@@ -10,11 +11,29 @@ use crate::{
     membership::walk::Walk,
 };
 use hamlet_consensus::epoch::Height;
+use serde::{Deserialize, Serialize};
 
 /// For so many epochs after the one in which a walk ended the place may be claimed.
 const OFFERED: u64 = 4;
 /// The most guests that a cluster serves.
 const MAX_GUESTS: usize = 16;
+
+/// A place that a walk has led to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Offer {
+    card: Card,
+    /// The last epoch in which it may be claimed.
+    until: u64,
+    /// Whether it is.
+    claimed: bool,
+}
+
+impl Offer {
+    /// Whether it holds in this epoch.
+    pub fn holds(&self, epoch: u64) -> bool {
+        self.claimed || epoch <= self.until
+    }
+}
 
 impl ClusterState {
     /// W3: a walk ends here: its peer is offered a place, or the walk goes on if there is no room. A member stays.
@@ -27,9 +46,12 @@ impl ClusterState {
         }
         let offered = self.shared.walks.offered.len();
         if self.has_room_for(offered + 1) {
-            let until = self.shared.epoch + OFFERED;
-            let card = walk.card;
-            self.shared.walks.offered.insert(peer, (card, until));
+            let offer = Offer {
+                card: walk.card,
+                until: self.shared.epoch + OFFERED,
+                claimed: false,
+            };
+            self.shared.walks.offered.insert(peer, offer);
         } else {
             walk.left = 1;
             self.shared.walks.here.push(Waiting {
@@ -45,27 +67,41 @@ impl ClusterState {
         if claim.epoch != epoch && claim.epoch.checked_add(1) != Some(epoch) {
             return Err(Void::Stale);
         }
-        if self.is_fixed() {
-            return Err(Void::Busy);
+        let offer = self.shared.walks.offered.get_mut(&claim.peer);
+        let offer = offer.ok_or(Void::NoPlace)?;
+        if offer.claimed {
+            return Err(Void::Already);
         }
-        let peer = claim.peer;
-        let offered = self.shared.walks.offered.get(&peer);
-        let (card, _) = offered.cloned().ok_or(Void::NoPlace)?;
         let (network, verifier) = (self.ground.network, &*self.ground.verifier);
         if !claim.is_signed(network, self.shared.cluster, verifier) {
             return Err(Void::Stranger);
         }
-        self.shared.walks.offered.remove(&peer);
-        if !self.give_place(card) {
-            return Err(Void::Full);
-        }
-        self.shared.walks.askers.remove(&peer);
-        Ok(self.enter(height, Act::Arrived { peer }))
+        offer.claimed = true;
+        self.settle_claims(height);
+        Ok(Answer::Noted)
     }
 
-    /// Those who are offered a place.
+    /// Gives places to those who claimed theirs, unless members do not change any more; then with the epoch after the next.
+    pub(super) fn settle_claims(&mut self, height: Height) {
+        if self.is_fixed() {
+            return;
+        }
+        let offered = self.shared.walks.offered.iter();
+        let claimed = offered.filter(|(_, offer)| offer.claimed);
+        for peer in claimed.map(|(peer, _)| *peer).collect::<Vec<PeerId>>() {
+            let offer = self.shared.walks.offered.remove(&peer);
+            if offer.is_some_and(|offer| self.give_place(offer.card)) {
+                self.shared.walks.askers.remove(&peer);
+                self.enter(height, Act::Arrived { peer });
+            }
+        }
+    }
+
+    /// Those who are offered a place and have not claimed it.
     pub fn offered(&self) -> impl Iterator<Item = PeerId> {
-        self.shared.walks.offered.keys().copied()
+        let offered = self.shared.walks.offered.iter();
+        let open = offered.filter(|(_, offer)| !offer.claimed);
+        open.map(|(peer, _)| *peer)
     }
 
     /// Who has no place here and asked for a walk lately, or comes with the next epoch: at most so many as can be served.

@@ -340,6 +340,7 @@ impl ClusterState {
         self.end_leases(height);
         self.forget_silence();
         self.put_out_silent(height);
+        self.settle_claims(height);
         self.let_walks_end(height);
     }
 

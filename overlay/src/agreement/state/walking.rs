@@ -1,9 +1,8 @@
 //! W1 to W3: walks that start here, pass through, and come to their end.
 
-use super::ClusterState;
+use super::{ClusterState, arriving::Offer};
 use crate::{
     agreement::{
-        card::Card,
         entry::{Act, Answer, Void},
         order::Ask,
     },
@@ -38,8 +37,10 @@ pub(super) struct Walks {
     /// How many were asked for in this epoch, and in which epoch each peer asked last.
     asked: u8,
     pub askers: BTreeMap<PeerId, u64>,
-    /// Those whose walks ended here and who have not claimed their place yet, and the last epoch in which they may.
-    pub offered: BTreeMap<PeerId, (Card, u64)>,
+    /// Whether somebody waits for an epoch to pass, to ask again.
+    impatient: bool,
+    /// Those whose walks ended here and who have no place yet.
+    pub offered: BTreeMap<PeerId, Offer>,
     /// What left lately, by the number of the epoch that names it.
     left: VecDeque<(u64, Parts)>,
 }
@@ -105,7 +106,7 @@ impl Walks {
 impl ClusterState {
     /// Whether walks wait for the next beacon.
     pub(super) fn has_walks(&self) -> bool {
-        !self.shared.walks.here.is_empty()
+        !self.shared.walks.here.is_empty() || self.shared.walks.impatient
     }
 
     /// Whether a walk of this peer is here, or began here so lately that no other would.
@@ -149,7 +150,11 @@ impl ClusterState {
         }
         let peer = ask.card.peer;
         let here = self.shared.walks.here.iter();
-        if self.has_asked(peer) || here.clone().any(|waiting| waiting.walk.card.peer == peer) {
+        let is_here = here.clone().any(|waiting| waiting.walk.card.peer == peer);
+        if is_here || self.has_asked(peer) {
+            // It may have been lost. Where nothing else happens, epochs have to pass until there can be another.
+            let offered = self.shared.walks.offered.contains_key(&peer);
+            self.shared.walks.impatient |= !is_here && !offered && ask.epoch == epoch;
             return Err(Void::Already);
         }
         let is_member = self.is_member(peer);
@@ -288,7 +293,8 @@ impl ClusterState {
         while walks.left.front().is_some_and(forgotten) {
             walks.left.pop_front();
         }
-        walks.offered.retain(|_, (_, until)| *until >= epoch);
+        walks.offered.retain(|_, offer| offer.holds(epoch));
+        walks.impatient = false;
         walks.asked = 0;
         walks.askers.retain(|_, asked| *asked + again > epoch);
     }
