@@ -130,7 +130,13 @@ impl Agreement {
     /// A place is offered to this peer: its claim.
     pub fn claim(&self, cluster: u64, epoch: u64) -> Option<Order> {
         let claim = || Claim::sign(self.network, &*self.signer, cluster, epoch);
-        (self.may_visit()).then(|| Order::Claim(Box::new(claim())))
+        (self.wants_walk()).then(|| Order::Claim(Box::new(claim())))
+    }
+
+    /// Whether this peer goes where a walk leads: it has no place, or asked for another.
+    pub fn wants_walk(&self) -> bool {
+        let asked = self.state().is_some_and(|state| state.has_asked(self.me));
+        self.may_visit() && (!self.is_member() || asked || self.looks_elsewhere())
     }
 
     /// When this member has to ask for a walk.

@@ -65,6 +65,11 @@ impl Agreement {
         self.is_member() && (reason || self.has_news_of_silence())
     }
 
+    /// Whether this member has asked another cluster for a walk, since its own stood still.
+    pub(super) fn looks_elsewhere(&self) -> bool {
+        self.stalled.asked > 0
+    }
+
     /// When this member looks next whether its cluster stands still.
     pub(super) fn stalled_at(&self) -> Time {
         let since = self.stalled.waits.filter(|_| self.may_visit());

@@ -73,7 +73,9 @@ impl Peer {
         let Transfer::Handovers(handovers) = transfer else {
             return None;
         };
-        if self.is_leaving() {
+        let home = self.agreement.as_ref();
+        // Of several walks of one peer the first to lead to a place counts.
+        if self.is_leaving() || !home.is_some_and(Agreement::wants_walk) {
             return None;
         }
         let me = self.core.me;
@@ -172,6 +174,7 @@ impl Peer {
             self.departing = Some(Departing::new(home, now));
         }
         let left = start.left.clone();
+        self.calls.clear();
         self.core.event(Event::Agreed(Agreed::Moved(cluster)));
         self.settle_in(cluster, left, call.links);
         let mut agreement = call.agreement;

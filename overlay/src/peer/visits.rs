@@ -112,8 +112,9 @@ impl Peer {
             home.guide(now, from);
             return Ok(());
         }
-        // Whoever has followed a cluster already goes on with that one, unless it asked there in vain.
-        if home.epoch() > 0 && self.visits.asked < PATIENCE {
+        // Whoever follows a cluster already, or asked there, goes on with that one, unless it was in vain.
+        let begun = home.epoch() > 0 || self.visits.asked > 0;
+        if begun && self.visits.asked < PATIENCE {
             return Ok(());
         }
         let founding = &self.core.view.founding;
