@@ -103,6 +103,8 @@ pub enum Why {
     LeaseOver,
     /// Its fellows have not heard of it for too long.
     Silent,
+    /// It gave most of its fellows too little of what it owed them.
+    Withheld,
 }
 
 impl From<Reason> for Why {
@@ -111,6 +113,7 @@ impl From<Reason> for Why {
             Reason::Said => Why::Said,
             Reason::Lease => Why::LeaseOver,
             Reason::Silent => Why::Silent,
+            Reason::Withheld => Why::Withheld,
         }
     }
 }
@@ -236,6 +239,12 @@ impl What {
                 Why::Said => format!("{} leaves", short(peer)),
                 Why::LeaseOver => format!("{} leaves: its lease has run out", short(peer)),
                 Why::Silent => format!("{} is put out: nothing is heard of it", short(peer)),
+                Why::Withheld => {
+                    format!(
+                        "{} is put out: it gives too little of what it owes",
+                        short(peer)
+                    )
+                }
             },
             What::Lost { by } => {
                 format!(

@@ -87,6 +87,8 @@ pub enum Reason {
     Lease,
     /// It was silent for too long.
     Silent,
+    /// It did not give what it owed.
+    Withheld,
 }
 
 /// What operators want of the members.
@@ -110,8 +112,8 @@ pub enum Void {
     /// It was said in another epoch.
     #[error("it belongs to an epoch that is past or did not come yet; say it again")]
     Stale,
-    /// It is longer than allowed.
-    #[error("it is longer than allowed")]
+    /// It is longer or shorter than it may be.
+    #[error("it is longer or shorter than it may be")]
     TooLong,
     /// It is so already.
     #[error("it is so already, or was said before")]

@@ -11,6 +11,7 @@
 //! | [`turning`] | when this member ends an epoch, and how it comes back after it lost what it had stored (A6) |
 //! | [`drawing`] | what this member does for the next epoch's beacon (A8) |
 //! | [`moving`] | when this member asks for a walk, and how walks come from neighbours (W3, W5) |
+//! | [`giving`] | when this member finds that fellows give too little (W11) |
 //! | [`silence`] | when this member finds that fellows are silent (W8) |
 //! | [`stalled`] | when this member asks another cluster for a walk, since its own decides nothing (W10) |
 //! | [`around`] | what clusters tell their neighbours (A7) |
@@ -20,6 +21,7 @@ mod around;
 pub mod card;
 mod drawing;
 pub mod entry;
+mod giving;
 mod io;
 mod moving;
 pub mod order;
@@ -88,6 +90,8 @@ pub(crate) struct Agreement {
     draws: Draws,
     moving: Moving,
     silence: Silence,
+    /// When it may say next what fellows gave.
+    report_at: Time,
     stalled: Stalled,
     /// What the wall clock showed at [`Time::ZERO`].
     unix_ms: u64,
@@ -134,6 +138,7 @@ impl Agreement {
             draws: Draws::new(start.beacon.clone()),
             moving: Moving::new(start.papers.clone()),
             silence,
+            report_at: giving::first_report(network.parameters()),
             stalled: Stalled::default(),
             unix_ms: start.unix_ms,
             changed: true,

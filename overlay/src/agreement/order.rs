@@ -1,6 +1,8 @@
 //! What members may have ordered in their cluster's log.
 
 use super::card::Card;
+#[cfg(doc)]
+use crate::push::REMEMBERED;
 use crate::{
     digest::Claim as Head,
     hash::{Domain, Hash},
@@ -79,6 +81,8 @@ pub enum Saying {
     Leave,
     /// The members of whom this one hears nothing, instead of those that it named before.
     Silent(Vec<PeerId>),
+    /// How many of the last [`REMEMBERED`] shards that each member owed this one it gave, in the order of their keys.
+    Given(Vec<u8>),
     /// The member lost what it had stored. It takes part again in an epoch that begins after this.
     Lost {
         /// Chosen at random after the loss.

@@ -26,7 +26,8 @@ pub struct Parameters {
     /// How long a member may keep its place until it must walk again, in milliseconds; without it, for ever.
     #[serde(default)]
     pub lease_ms: Option<u32>,
-    /// How long a member may be silent until its fellows put it out, in milliseconds; without it, for ever.
+    /// How long a member may be silent until its fellows put it out, in milliseconds; without it, for ever. Where it is set,
+    /// fellows also put out members that give too little of what they owe.
     #[serde(default)]
     pub silence_ms: Option<u32>,
     /// What clusters assume of their faulty members, and of the network.

@@ -7,11 +7,12 @@ use crate::{
         order::{MAX_HEADS, Order, Saying},
         state::ClusterState,
     },
+    core::Core,
     digest::Claim,
     identity::PeerId,
     io::{Event, Output, Refusal},
     message::Message,
-    push::Stream,
+    push::{REMEMBERED, Stream},
     wire::encode,
 };
 use bytes::Bytes;
@@ -92,6 +93,10 @@ impl Peer {
             self.core.tell(&to, &herald, Bytes::new());
         }
         agreement.tell_silence();
+        if agreement.reports_at() <= self.core.now {
+            let (core, streams) = (&self.core, &self.streams);
+            agreement.report(|peer| given(core, streams, peer));
+        }
         for (to, order) in agreement.look_elsewhere() {
             let body = encode(&order).into();
             self.core.tell(&[to], &Message::Petition, body);
@@ -201,6 +206,21 @@ impl Peer {
             self.core.tell(&[from], &message, body);
         }
         Ok(())
+    }
+}
+
+/// How many of the last [`REMEMBERED`] shards that a fellow owed in all streams it gave; all, if it owed fewer yet.
+fn given(core: &Core, streams: &[Stream], peer: PeerId) -> u8 {
+    let link = core.links.find(peer);
+    let accounts = link.map(|link| streams.iter().map(move |stream| stream.account_of(link)));
+    let accounts = accounts.into_iter().flatten();
+    let (gave, owed) = accounts.fold((0, 0), |(gave, owed), account| {
+        (gave + u32::from(account.0), owed + u32::from(account.1))
+    });
+    let all = u32::from(REMEMBERED);
+    match owed < all {
+        true => REMEMBERED,
+        false => (gave * all / owed) as u8,
     }
 }
 

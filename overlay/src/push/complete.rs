@@ -110,16 +110,20 @@ impl Stream {
         }
     }
 
-    /// Notes which slots gave what they owed (G1).
-    pub(super) fn judge(&mut self, core: &mut Core, number: SegmentNumber) {
+    /// Notes which slots gave what they owed (G1), if it is time. Whether it was.
+    pub(super) fn judge(&mut self, core: &mut Core, number: SegmentNumber) -> bool {
         let Some(segment) = self.window.get_mut(&number) else {
-            return;
+            return false;
         };
         match segment.judge_at {
             Some(at) if at <= core.now => segment.judge_at = None,
-            Some(at) => return self.wake_at(at),
-            None => return,
+            Some(at) => {
+                self.wake_at(at);
+                return false;
+            }
+            None => return false,
         }
+        segment.countable = !segment.backlog;
         let (rotation, gave, repaired) = (segment.rotation, segment.gave, segment.rounds > 0);
         let parity = segment
             .digest
@@ -128,7 +132,7 @@ impl Stream {
         let owed = rotation.owed(&segment.standing, parity);
         let deal = segment.deal.clone();
         if segment.backlog {
-            return;
+            return true;
         }
         let silent = self.givers.silent();
         for shard in owed.iter() {
@@ -139,5 +143,6 @@ impl Stream {
         }
         let newly_silent = self.givers.silent() != silent;
         self.givers.note_repair(repaired && !newly_silent);
+        true
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of each link with regard to a stream, and how much it may ask for (P6).
 
-use super::Stream;
+use super::{Stream, account::Account};
 use crate::{
     core::Core,
     links::LinkId,
@@ -29,6 +29,8 @@ pub(super) struct LinkState {
     pub told_lazy: SlotSet,
     /// When it may ask for the past again.
     pub join_after: Time,
+    /// What it owed as a fellow, and gave (G7).
+    pub account: Account,
 }
 
 /// What a link wants, for the two newest epochs that it named.
@@ -45,6 +47,7 @@ impl LinkState {
             lazy: SlotSet::EMPTY,
             told_lazy: SlotSet::EMPTY,
             join_after: Time::ZERO,
+            account: Account::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The coded push: how a stream gets from its source to everybody.
 //!
-//! The rules are numbered here as in `docs/protocol.md`; D1–D5 are in [`duty`], G1–G4 in `givers`.
+//! The rules are numbered here as in `docs/protocol.md`; D1–D5 are in [`duty`], G1–G6 in `givers`, G7 in `account`.
 //!
 //! * **P1** The source gives every data shard, with its proof, to its relay in the own cluster and to the
 //!   relay in one neighbouring cluster, and parity in the amount that receivers lack ([`source`]).
@@ -19,6 +19,7 @@
 //! * **P8** What silent slots withhold from a cluster with too few relays is fetched from neighbours for
 //!   every segment, before anybody misses it ([`import`]).
 
+mod account;
 mod bucket;
 mod column;
 mod complete;
@@ -52,6 +53,7 @@ use crate::{
     time::{Duration, Time},
     view::{SegmentNumber, StreamNumber, View},
 };
+pub use account::REMEMBERED;
 use bucket::Bucket;
 use duty::Rotation;
 use estimate::Estimate;
@@ -211,7 +213,9 @@ impl Stream {
             self.graft(core, number);
             self.import(core, number);
             self.fill_across(core, number);
-            self.judge(core, number);
+            if self.judge(core, number) {
+                self.count_given(core, number);
+            }
             self.chase(core, number);
             self.window.note(number);
         }
@@ -310,6 +314,7 @@ impl Stream {
     pub fn follow_epoch(&mut self, core: &mut Core, old: &Deal) {
         let new = core.newest_deal();
         if new.epoch.own != old.epoch.own {
+            self.open_accounts(old, &new);
             self.givers = self
                 .givers
                 .dealt_anew(|slot| old.slot_held_by(new.holder(slot)?));

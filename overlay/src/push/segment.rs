@@ -73,6 +73,8 @@ pub(crate) struct Segment {
     pub most_given_at: Option<Time>,
     /// When the slots are judged; `None` once that is done.
     pub judge_at: Option<Time>,
+    /// Whether it was judged and what fellows gave of it is still to be counted.
+    pub countable: bool,
     /// When own shards that did not come across are handed across all the same.
     pub fill_across_at: Option<Time>,
     /// Shards of own slots that neighbours announced, and who did.
@@ -135,6 +137,7 @@ impl Segment {
             gave: SlotSet::EMPTY,
             most_given_at: None,
             judge_at: None,
+            countable: false,
             fill_across_at: None,
             offers: BTreeMap::new(),
             graft_at: None,

@@ -18,7 +18,7 @@ use hamlet_overlay::{
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
-    io::{Cut, Event, Input, Output},
+    io::{Class, Cut, Event, Input, Output},
     membership::admission::{Admission, Credential},
     peer::{Peer, Setup},
     time::{Duration, Time},
@@ -68,6 +68,8 @@ pub struct Town {
     entered: u64,
     /// Frames between these are lost.
     pub cut: BTreeSet<(PeerId, PeerId)>,
+    /// Who gives nothing of a stream to whom.
+    pub withheld: BTreeSet<(PeerId, PeerId)>,
     publishing: bool,
 }
 
@@ -123,6 +125,7 @@ impl Town {
             queue: BTreeMap::new(),
             entered: 0,
             cut: BTreeSet::new(),
+            withheld: BTreeSet::new(),
             publishing: false,
         };
         for id in town.founders() {
@@ -261,8 +264,16 @@ impl Town {
         while let Some(output) = self.peers.get_mut(&id).and_then(Peer::poll) {
             match output {
                 Output::Agreement(Step::Check(name, check)) => checks.push((name, check)),
-                Output::Agreement(Step::Send { to, frame, .. })
-                | Output::Send { to, frame, .. } => {
+                Output::Agreement(Step::Send { to, frame, .. }) => self.post(id, &to, &frame),
+                Output::Send {
+                    mut to,
+                    frame,
+                    class,
+                    ..
+                } => {
+                    if !matches!(class, Class::Control | Class::Notice) {
+                        to.retain(|to| !self.withheld.contains(&(id, *to)));
+                    }
                     self.post(id, &to, &frame);
                 }
                 Output::Agreement(step) => self.disks.entry(id).or_default().carry_out(step),

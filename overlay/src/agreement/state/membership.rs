@@ -340,6 +340,8 @@ impl ClusterState {
         self.end_leases(height);
         self.forget_silence();
         self.put_out_silent(height);
+        self.forget_giving();
+        self.put_out_withholding(height);
         self.settle_claims(height);
         self.let_walks_end(height);
     }

@@ -10,16 +10,19 @@
 //! * **W1–W3** Walks start here, pass through and end here ([`walking`], [`arriving`]).
 //! * **W4** A member has its place for the time of a lease ([`leases`]).
 //! * **W8** Members of whom too many hear nothing are put out ([`silence`]).
+//! * **W11** Members that give most of the others too little of what they owe are put out ([`giving`]).
 //! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 
 mod arriving;
 mod beacon;
+mod giving;
 mod leases;
 mod membership;
 mod neighbour;
 mod silence;
 mod walking;
 
+pub(crate) use giving::gives_too_little;
 pub use membership::Context;
 pub use neighbour::Neighbour;
 
@@ -36,6 +39,7 @@ use crate::{
     wire,
 };
 use beacon::Drawing;
+use giving::Giving;
 use hamlet_consensus::{
     Application, Epoch, Terms,
     application::BadSnapshot,
@@ -102,6 +106,7 @@ struct Shared {
     walks: Walks,
     leases: Leases,
     silence: Silence,
+    giving: Giving,
     /// The number of the next entry.
     next: u64,
     /// The newest entries.
@@ -146,6 +151,7 @@ impl ClusterState {
                 walks: Walks::new(network.places(number)),
                 leases: Leases::default(),
                 silence: Silence::default(),
+                giving: Giving::default(),
                 next: 0,
                 entries: VecDeque::new(),
             },
@@ -221,7 +227,10 @@ impl ClusterState {
         if self.shared.members.binary_search(&said.by).is_err() {
             return Err(Void::Stranger);
         }
-        let of_one = matches!(said.saying, Saying::Turn { .. } | Saying::Beacon(_));
+        let of_one = matches!(
+            said.saying,
+            Saying::Turn { .. } | Saying::Beacon(_) | Saying::Given(_)
+        );
         if said.epoch != epoch && (of_one || said.epoch.checked_add(1) != Some(epoch)) {
             return Err(Void::Stale);
         }
@@ -248,6 +257,7 @@ impl ClusterState {
             Saying::Turn { heads, unix_ms } => self.turn(by, &heads, unix_ms),
             Saying::Leave => self.leave(height, by),
             Saying::Silent(silent) => self.hear_of_silence(height, by, silent),
+            Saying::Given(given) => self.hear_of_giving(height, by, &given),
             Saying::Key(shown) => self.register(by, &shown),
             Saying::Beacon(contribution) => self.contribute(by, &contribution),
             Saying::Lost { nonce } => {

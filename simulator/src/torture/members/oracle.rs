@@ -2,7 +2,10 @@
 
 use crate::torture::oracle::Violation;
 use hamlet_overlay::{
-    agreement::{Agreed, entry::Entry},
+    agreement::{
+        Agreed,
+        entry::{Act, Entry, Reason},
+    },
     identity::PeerId,
     view::SegmentNumber,
 };
@@ -52,6 +55,20 @@ impl Oracle {
                 self.blame(Violation::Recovery(text));
             }
             _ => {}
+        }
+    }
+
+    /// Where links are good nobody honest is put out for not giving (W11).
+    pub fn put_out(&mut self, cluster: u64, agreed: &Agreed, honest: impl Fn(PeerId) -> bool) {
+        if let Agreed::Entry(entry) = agreed
+            && let Act::Leaves {
+                peer,
+                why: Reason::Withheld,
+            } = entry.act
+            && honest(peer)
+        {
+            let text = format!("cluster {cluster} puts out {peer:?} for not giving");
+            self.blame(Violation::Framed(text));
         }
     }
 

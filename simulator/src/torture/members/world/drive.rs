@@ -58,6 +58,9 @@ impl World {
                     let silent = &self.silent;
                     let honest = |peer: PeerId| !silent.contains(&peer);
                     self.oracle.agreed(cluster, peer, &agreed, honest);
+                    if self.plan.is_gentle() {
+                        self.oracle.put_out(cluster, &agreed, honest);
+                    }
                 }
                 Output::Connect(other) => {
                     self.wants.insert((peer, other));

@@ -113,12 +113,15 @@ impl World {
             admission: Default::default(),
             name: "torture".into(),
             parameters: Parameters {
-                g_min: plan.size,
+                // Whoever is found to withhold is put out, down to so many.
+                g_min: 2,
                 g_max: plan.size,
                 n: plan.slots.0,
                 k: plan.slots.1,
                 h: 2,
                 epoch_ms: plan.epoch_ms,
+                // Reports are made, and nobody is silent for so long.
+                silence_ms: Some(600_000),
                 fault_model: plan.model,
                 ..Parameters::for_peers(founders)
             },
