@@ -3,6 +3,7 @@
 //! Every command is a module with its arguments (`Arguments`) and a `run`; this file only chooses.
 
 mod bench;
+mod giving;
 mod graph;
 mod grid;
 mod hunt;
@@ -49,6 +50,7 @@ struct Lab {
 #[derive(Subcommand)]
 enum Command {
     Bench(Box<bench::Arguments>),
+    Giving(Box<giving::Arguments>),
     Graph(Box<graph::Arguments>),
     Grid(Box<grid::Arguments>),
     Hunt(Box<hunt::Arguments>),
@@ -66,6 +68,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
         Command::Bench(arguments) => bench::run(*arguments),
+        Command::Giving(arguments) => giving::run(*arguments),
         Command::Graph(arguments) => graph::run(*arguments),
         Command::Grid(arguments) => grid::run(*arguments),
         Command::Hunt(arguments) => hunt::run(*arguments),

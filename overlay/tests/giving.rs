@@ -103,13 +103,13 @@ fn the_source_is_no_relay_and_who_gives_most_fellows_enough_stays() {
     for &peer in &members {
         assert_eq!(put_out(&town, peer), []);
         let median = town.peers[&peer].state().unwrap().median_given_by(starver);
-        assert!(median >= 30, "{median}");
+        assert!(median > 14, "{median}");
     }
     let state = town.peers[&starved[0]].state().unwrap();
     assert!(
         starved
             .iter()
-            .all(|peer| state.given_to(*peer, starver) < 8)
+            .all(|peer| state.given_to(*peer, starver) < 4)
     );
 }
 
@@ -132,7 +132,7 @@ fn fewer_than_half_of_the_members_slander_in_vain() {
     for &liar in slanderers {
         let given = members.iter().map(|peer| match victims.contains(peer) {
             true => 0,
-            false => 32,
+            false => 16,
         });
         let given: Vec<u8> = given.collect();
         town.say(liar, Saying::Given(given));

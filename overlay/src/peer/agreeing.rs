@@ -64,6 +64,12 @@ impl Peer {
         self.agreement.as_ref().map(Agreement::standing)
     }
 
+    /// How many of the last [`REMEMBERED`] shards that a fellow member owed it in all streams it gave (G7); all, if it owed
+    /// fewer yet.
+    pub fn given_by(&self, fellow: PeerId) -> u8 {
+        given(&self.core, &self.streams, fellow)
+    }
+
     /// What its cluster agreed on, as far as this peer knows, if it takes part.
     pub fn state(&self) -> Option<&ClusterState> {
         self.agreement.as_ref().and_then(Agreement::state)

@@ -110,6 +110,11 @@ impl Actor {
         self.peer.report()
     }
 
+    /// The peer behind it.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// The how many-eth time the peer has started this is.
     pub fn life(&self) -> u32 {
         self.life

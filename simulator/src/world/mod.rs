@@ -6,6 +6,7 @@ mod carry;
 mod connect;
 mod epochs;
 mod founding;
+mod giving;
 mod nursery;
 mod publish;
 mod region;
@@ -33,6 +34,7 @@ use crate::{
     span::Stretch,
 };
 use actor::Actor;
+pub use giving::{Dealings, MEDIAN_MAX};
 use hamlet_overlay::time::Time;
 use region::Region;
 use std::{collections::BTreeMap, mem, sync::Arc, thread};
