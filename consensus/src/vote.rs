@@ -5,7 +5,7 @@ use crate::{
     epoch::{Epoch, Height, View},
     hash::Hash,
     identity::{PeerId, Signature, Signer, Statement},
-    mutant::Mutant,
+    mutant::{Mutant, Mutants},
 };
 use serde::{Deserialize, Serialize};
 
@@ -93,8 +93,17 @@ impl Vote {
 
     /// The text that is signed: its length follows from its kind, so no two votes share one.
     pub fn text(&self, epoch: &Epoch) -> VoteText {
+        self.text_with(epoch.network(), epoch.id(), epoch.mutants)
+    }
+
+    /// The same, for whoever knows nothing of the epoch but its id.
+    pub fn text_in(&self, network: Hash, epoch: Hash) -> VoteText {
+        self.text_with(network, epoch, Mutants::default())
+    }
+
+    fn text_with(&self, network: Hash, epoch: Hash, mutants: Mutants) -> VoteText {
         let mut text = VoteText {
-            network: epoch.network(),
+            network,
             bytes: [0; 179],
             length: 0,
         };
@@ -106,8 +115,8 @@ impl Vote {
             Vote::Finalize(_) => 5,
             Vote::Seal(_) => 6,
         };
-        if !epoch.mutants.has(Mutant::AnyEpoch) {
-            text.push(&epoch.id().0);
+        if !mutants.has(Mutant::AnyEpoch) {
+            text.push(&epoch.0);
         }
         text.push(&[kind]);
         text.push(&self.view().to_le_bytes());
@@ -117,7 +126,7 @@ impl Vote {
         }
         if let Vote::Seal(seal) = self {
             text.push(&seal.outcomes.0);
-            let successors = match epoch.mutants.has(Mutant::UnsignedSuccessors) {
+            let successors = match mutants.has(Mutant::UnsignedSuccessors) {
                 true => None,
                 false => seal.successors,
             };

@@ -189,7 +189,8 @@ impl Node {
         for uri in &settings.play {
             uri.find(&network)?;
         }
-        let numbers = Reservation::begin(lock.store()?, network.id())?;
+        let fresh = folder.unused().exists();
+        let numbers = Reservation::begin(lock.store()?, network.id(), fresh)?;
         let listener = listen(settings.http).await?;
 
         let mut seed = [0; 32];

@@ -2,8 +2,9 @@
 
 use crate::{
     ablation::Ablated,
-    agreement::Step,
+    agreement::{Agreed, Step},
     coding::Coder,
+    evidence::{Evidence, Laws, Votes},
     hash::Hash,
     identity::{PeerId, Signer, Verifier},
     io::{Class, Event, Output, Refusal},
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub may_visit: bool,
     /// Links whose numbers are those of other peers now, for the streams to take note of.
     pub reused: Vec<LinkId>,
+    /// Evidence that was found while an input was dealt with.
+    pub found: Vec<Evidence>,
     outputs: VecDeque<Output>,
 }
 
@@ -75,6 +78,7 @@ impl Core {
             guests_changed: false,
             may_visit: false,
             reused: Vec::new(),
+            found: Vec::new(),
             outputs: VecDeque::new(),
         };
         core.follow_view();
@@ -200,6 +204,17 @@ impl Core {
             *self.report.sent_bytes.entry(*class).or_default() += (frame.len() * to.len()) as u64;
         }
         self.outputs.push_back(Output::Agreement(step));
+    }
+
+    /// A member of a cluster contradicted itself in agreement.
+    pub fn prove(&mut self, proof: Box<Votes>) {
+        self.event(Event::Agreed(Agreed::Proved(proof.votes.culprit)));
+        let evidence = Evidence::Votes(proof);
+        // Two seals are found as well, and bar nobody.
+        let laws = Laws::of(&self.view.founding, &*self.verifier);
+        if evidence.proves(laws) {
+            self.found.push(evidence);
+        }
     }
 
     /// Sends a message outside of any stream to these peers, if they are connected.

@@ -163,6 +163,11 @@ impl Equivocation {
         (a.stream == b.stream && (same || broken)).then_some(Equivocation { first, second })
     }
 
+    /// Whether both are about one segment, rather than about two in a row.
+    pub fn is_of_one_segment(&self) -> bool {
+        self.first.signed.header.segment == self.second.signed.header.segment
+    }
+
     /// The stream that it is about.
     pub fn stream(&self) -> StreamNumber {
         self.first.signed.header.stream

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 pub use hamlet_consensus::hash::{Hash, hex, unhex};
 
 /// Per domain, the key derived from its context: deriving it anew would double the cost of small hashes.
-static KEYS: LazyLock<[[u8; 32]; 15]> =
+static KEYS: LazyLock<[[u8; 32]; 16]> =
     LazyLock::new(|| Domain::ALL.map(|domain| blake3::derive_key(domain.context(), &[])));
 
 /// What a hash is for. The strings are part of the protocol: changing one changes the network.
@@ -41,10 +41,12 @@ pub enum Domain {
     Walks,
     /// Work that is spent to be admitted.
     Work,
+    /// The name of evidence.
+    Evidence,
 }
 
 impl Domain {
-    const ALL: [Domain; 15] = [
+    const ALL: [Domain; 16] = [
         Domain::Network,
         Domain::Founding,
         Domain::Cluster,
@@ -60,6 +62,7 @@ impl Domain {
         Domain::Walk,
         Domain::Walks,
         Domain::Work,
+        Domain::Evidence,
     ];
 
     /// The context string that keys the hash.
@@ -80,6 +83,7 @@ impl Domain {
             Domain::Walk => "hamlet v1 walk",
             Domain::Walks => "hamlet v1 walks",
             Domain::Work => "hamlet v1 work",
+            Domain::Evidence => "hamlet v1 evidence",
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     agreement::{Agreed, Step, card::Card, order::Order},
     digest::Equivocation,
+    evidence::{Evidence, Kind},
     identity::PeerId,
     time::Time,
     view::{SegmentNumber, StreamNumber},
@@ -41,6 +42,13 @@ pub enum Input {
     Propose(Order),
     /// A peer that may know the way into the network: a link with it is wanted from now on.
     Contact(PeerId),
+    /// Evidence that was [kept](Step::Keep) before this peer started.
+    Evidence {
+        /// The evidence.
+        evidence: Box<Evidence>,
+        /// How long ago that was.
+        age: Duration,
+    },
     /// Leave the network: [`Agreed::PutOut`](crate::agreement::Agreed::PutOut) says when the cluster does without this peer.
     Leave,
     /// A [`Step::Check`] of this name was carried out.
@@ -193,6 +201,13 @@ pub enum Event {
         stream: StreamNumber,
         /// Why.
         why: StopReason,
+    },
+    /// Evidence has come up against a key.
+    Convicted {
+        /// The key.
+        culprit: PeerId,
+        /// What it did.
+        kind: Kind,
     },
     /// The own cluster's agreement came to something.
     Agreed(Agreed),

@@ -5,6 +5,7 @@ pub mod agreement;
 pub mod coding;
 mod core;
 pub mod digest;
+pub mod evidence;
 pub mod genesis;
 pub mod hash;
 pub mod identity;

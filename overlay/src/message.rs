@@ -1,7 +1,11 @@
 //! The messages between peers. `docs/protocol.md` explains them in their context.
 
 use crate::{
-    digest::{Equivocation, Hashes, SignedHeader},
+    digest::{Hashes, SignedHeader},
+    evidence::{
+        Evidence,
+        pool::{MAX_OFFERED, Short},
+    },
     set::{MAX_SLOTS, ShardSet, SlotSet},
     view::{SegmentNumber, StreamNumber},
     wire::{self, Frame, Malformed},
@@ -43,8 +47,12 @@ pub enum Message {
     },
     /// Small things, several at a time.
     Notices(Vec<Notice>),
-    /// Two digests that prove a source faulty.
-    Evidence(Box<Equivocation>),
+    /// Two statements that prove a key guilty.
+    Evidence(Box<Evidence>),
+    /// The sender has evidence of these short names.
+    Proofs(Vec<Short>),
+    /// Send me the evidence of these short names, which you offered.
+    Prove(Vec<Short>),
     /// A message of the cluster's agreement, between fellow members. It is the frame's body, as
     /// [`hamlet_consensus::Message`] encodes it.
     Agreement {
@@ -179,8 +187,10 @@ impl Message {
             | Message::Progress
             | Message::Walks { .. }
             | Message::Batch
-            | Message::Offer { .. } => None,
-            Message::Evidence(proof) => Some(proof.stream()),
+            | Message::Offer { .. }
+            | Message::Evidence(_)
+            | Message::Proofs(_)
+            | Message::Prove(_) => None,
         }
     }
 
@@ -218,6 +228,9 @@ impl Message {
             } => up_to(MAX_SLOTS, all) && !body.is_empty(),
             Message::Digest { leaves: all, .. } => up_to(MAX_SLOTS, all) && body.is_empty(),
             Message::Notices(notices) => notices.len() <= MAX_NOTICES && body.is_empty(),
+            Message::Proofs(names) | Message::Prove(names) => {
+                (1..=MAX_OFFERED).contains(&names.len()) && body.is_empty()
+            }
             Message::Evidence(_)
             | Message::Herald { .. }
             | Message::Offer { .. }

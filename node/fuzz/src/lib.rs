@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     target("frames", peers::streams, peers::frames),
     target("message", peers::messages, peers::message),
     target("peer", peers::conversations, peers::peer),
+    target("evidence", peers::proofs, peers::evidence),
     // From sources of video.
     target("transport-stream", video::streams, video::transport_stream),
     target("remuxed", video::streams, video::remuxed),

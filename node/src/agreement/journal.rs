@@ -33,6 +33,12 @@ const RECORDS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("re
 const LOST: TableDefinition<'_, (), &[u8]> = TableDefinition::new("lost");
 /// The cluster where the peer has its place, if that is not where it was at first, and the clusters that it left.
 const HOME: TableDefinition<'_, (), &[u8]> = TableDefinition::new("home");
+/// The number that was chosen when something was found to be lost last; it stays.
+const FORGOT: TableDefinition<'_, (), &[u8]> = TableDefinition::new("forgot");
+/// Evidence against other keys, in the order in which it came: when, in milliseconds since 1970, and its bytes.
+const EVIDENCE: TableDefinition<'_, u64, (u64, &[u8])> = TableDefinition::new("evidence");
+/// So many pieces of it are kept, the newest.
+const MAX_EVIDENCE: u64 = 256;
 /// How many bytes wait in memory for a sync, at most; then they are written without being asked.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
@@ -79,6 +85,7 @@ enum Write {
     Record(Tag, Vec<u8>),
     Rewrite(Tag, Vec<Vec<u8>>),
     Drop(Tag),
+    Keep(u64, Vec<u8>),
 }
 
 /// Where a peer has or looks for its place, once that is not where it was at first.
@@ -99,6 +106,10 @@ pub struct Content {
     pub nonce: Nonce,
     /// Where the peer is, if that is not where it was at first.
     pub home: Option<Home>,
+    /// Whether anything was ever lost.
+    pub forgetful: bool,
+    /// Evidence that was kept, and when, in milliseconds since 1970.
+    pub evidence: Vec<(u64, Vec<u8>)>,
 }
 
 /// What a peer stores of its cluster's agreement, in a file of its own.
@@ -132,6 +143,7 @@ impl Journal {
             let nonce = random_nonce().map_err(|error| failed(&error))?;
             journal.write(|write| {
                 write.open_table(LOST)?.insert((), &nonce[..])?;
+                write.open_table(FORGOT)?.insert((), &nonce[..])?;
                 Ok(())
             })?;
         } else if begins {
@@ -200,7 +212,14 @@ impl Journal {
         }
         let read = catch_unwind(AssertUnwindSafe(|| self.read()))
             .map_err(|_| damaged(&self.path, &"its pages contradict each other"))?;
-        let (links, stores, lost, home) = read.map_err(|error| damaged(&self.path, &error))?;
+        let Tables {
+            links,
+            stores,
+            lost,
+            forgot,
+            home,
+            evidence,
+        } = read.map_err(|error| damaged(&self.path, &error))?;
         self.next_link = links.len() as u64;
         let count = |(name, store): (&Tag, &Store)| (*name, store.records.len() as u64);
         self.next = stores.iter().map(count).collect();
@@ -211,8 +230,10 @@ impl Journal {
         };
         Ok(Content {
             stored,
-            nonce: lost.unwrap_or_default(),
+            nonce: lost.or(forgot).unwrap_or_default(),
             home,
+            forgetful: forgot.is_some(),
+            evidence,
         })
     }
 
@@ -232,11 +253,21 @@ impl Journal {
             numbered(number, &store.records)?;
             store.records.push(record);
         }
-        let lost = all(&read, LOST, |()| ())?.pop().map(|(_, nonce)| nonce);
-        let lost = lost.map(|nonce| Nonce::try_from(nonce).map_err(|_| Unreadable::Gap(0)));
+        let nonce = |table| -> Result<Option<Nonce>, Unreadable> {
+            let nonce = all(&read, table, |()| ())?.pop().map(|(_, nonce)| nonce);
+            let nonce = nonce.map(|nonce| Nonce::try_from(nonce).map_err(|_| Unreadable::Gap(0)));
+            nonce.transpose()
+        };
         let home = all(&read, HOME, |()| ())?.pop().map(|(_, home)| home);
         let home = home.map(|home| wire::decode(&home).map_err(|_| Unreadable::Home));
-        Ok((links, stores, lost.transpose()?, home.transpose()?))
+        Ok(Tables {
+            links,
+            stores,
+            lost: nonce(LOST)?,
+            forgot: nonce(FORGOT)?,
+            home: home.transpose()?,
+            evidence: evidence(&read)?,
+        })
     }
 
     /// Takes note of something to be written: it is on disk after the next [`Journal::sync`].
@@ -297,6 +328,15 @@ impl Journal {
         self.note(Write::Drop(epoch), 0)
     }
 
+    /// Keeps evidence that came at this time, in milliseconds since 1970, and syncs.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn keep(&mut self, unix_ms: u64, evidence: Vec<u8>) -> Result<(), JournalError> {
+        self.waiting.push(Write::Keep(unix_ms, evidence));
+        self.sync()
+    }
+
     /// Replaces the records of an epoch, all at once, and syncs.
     ///
     /// # Errors
@@ -347,13 +387,16 @@ impl Journal {
     }
 }
 
-/// Links, stores, the number that was chosen if anything may be lost, and where the peer is.
-type Tables = (
-    Vec<Vec<u8>>,
-    BTreeMap<Tag, Store>,
-    Option<Nonce>,
-    Option<Home>,
-);
+/// What the tables hold.
+struct Tables {
+    links: Vec<Vec<u8>>,
+    stores: BTreeMap<Tag, Store>,
+    /// The number that was chosen if anything may be lost now, and that of the last loss.
+    lost: Option<Nonce>,
+    forgot: Option<Nonce>,
+    home: Option<Home>,
+    evidence: Vec<(u64, Vec<u8>)>,
+}
 
 /// Puts one thing into a transaction.
 fn put(
@@ -407,6 +450,13 @@ fn put(
             to.open_table(OPENINGS)?.remove(epoch)?;
             next.remove(&epoch);
         }
+        Write::Keep(unix_ms, evidence) => {
+            let mut table = to.open_table(EVIDENCE)?;
+            let next = table.last()?.map_or(0, |(last, _)| last.value() + 1);
+            table.insert(next, (unix_ms, &evidence[..]))?;
+            let gone = next.saturating_sub(MAX_EVIDENCE - 1);
+            table.retain_in(..gone, |_, _| false)?;
+        }
     }
     Ok(())
 }
@@ -428,6 +478,21 @@ fn all<K: Key + 'static, T>(
         entries.push((key(at.value()), bytes.value().to_vec()));
     }
     Ok(entries)
+}
+
+fn evidence(read: &ReadTransaction) -> Result<Vec<(u64, Vec<u8>)>, Unreadable> {
+    let table = match read.open_table(EVIDENCE) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(Unreadable::Database(error.into())),
+    };
+    let mut evidence = Vec::new();
+    for entry in table.iter().map_err(redb::Error::from)? {
+        let (_, value) = entry.map_err(redb::Error::from)?;
+        let (unix_ms, bytes) = value.value();
+        evidence.push((unix_ms, bytes.to_vec()));
+    }
+    Ok(evidence)
 }
 
 /// Entries are numbered without a gap.

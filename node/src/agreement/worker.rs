@@ -7,6 +7,7 @@ use std::{
     io,
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     thread,
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -112,6 +113,12 @@ fn run(
             }
             Step::Drop(epoch) => {
                 journal.forget(epoch)?;
+                continue;
+            }
+            Step::Keep(evidence) => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                let unix_ms = since.map_or(0, |since| since.as_millis() as u64);
+                journal.keep(unix_ms, evidence.encode())?;
                 continue;
             }
             Step::Send { to, frame, class } => Done::Send { to, frame, class },

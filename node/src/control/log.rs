@@ -2,6 +2,7 @@
 
 use hamlet_overlay::{
     agreement::entry::{Act, Entry, Reason, Wish},
+    evidence::Kind,
     identity::PeerId,
 };
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,20 @@ pub enum What {
         /// Why.
         why: Why,
     },
+    /// Evidence proves a key guilty: it has no place for a term.
+    Barred {
+        /// The key.
+        peer: String,
+        /// What it did.
+        why: Kind,
+        /// The id of the evidence.
+        evidence: String,
+    },
+    /// The term of a key that was barred is over.
+    Served {
+        /// The key.
+        peer: String,
+    },
     /// A member lost what it had stored; it takes part again from the next epoch on.
     Lost {
         /// The member.
@@ -105,6 +120,8 @@ pub enum Why {
     Silent,
     /// It gave most of its fellows too little of what it owed them.
     Withheld,
+    /// Evidence proves it guilty.
+    Barred,
 }
 
 impl From<Reason> for Why {
@@ -114,6 +131,7 @@ impl From<Reason> for Why {
             Reason::Lease => Why::LeaseOver,
             Reason::Silent => Why::Silent,
             Reason::Withheld => Why::Withheld,
+            Reason::Barred => Why::Barred,
         }
     }
 }
@@ -172,6 +190,18 @@ impl From<&Entry> for LogEntry {
             Act::Leaves { peer, why } => What::Leaves {
                 peer: peer.to_string(),
                 why: Why::from(*why),
+            },
+            Act::Barred {
+                peer,
+                why,
+                evidence,
+            } => What::Barred {
+                peer: peer.to_string(),
+                why: *why,
+                evidence: evidence.to_string(),
+            },
+            Act::Served { peer } => What::Served {
+                peer: peer.to_string(),
             },
             Act::Lost { by } => What::Lost { by: by.to_string() },
         };
@@ -245,7 +275,19 @@ impl What {
                         short(peer)
                     )
                 }
+                Why::Barred => format!("{} is put out: evidence proves it guilty", short(peer)),
             },
+            What::Barred {
+                peer,
+                why,
+                evidence,
+            } => {
+                let (peer, evidence) = (short(peer), short(evidence));
+                format!("{peer} is barred: {why} (evidence {evidence})")
+            }
+            What::Served { peer } => {
+                format!("the term of {} is over: it may come back", short(peer))
+            }
             What::Lost { by } => {
                 format!(
                     "{} lost what it had stored, and takes part again from the next epoch on",

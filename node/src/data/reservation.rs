@@ -2,10 +2,12 @@
 //!
 //! Two digests for one number are proof of misbehaviour and end a stream for good. So a source notes ahead,
 //! [`BLOCK`] numbers at a time, which ones it may be about to use; after a crash it begins behind all of
-//! them, and leaves at most that many unused.
+//! them, and leaves at most that many unused. One that lost its disk goes on from the number of milliseconds since 1970,
+//! which is above all that it can have used: no segment is shorter than 50 ms.
 
 use super::{Store, StoreError};
 use hamlet_overlay::{hash::Hash, view::SegmentNumber};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// So many numbers are reserved at once: about a minute of a stream.
 const BLOCK: u64 = 256;
@@ -21,12 +23,21 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The numbers of the source whose store this is.
+    /// The numbers of the source whose store this is. `fresh` says that its key was never used, so nothing can be lost.
     ///
     /// # Errors
-    /// If the store cannot be read.
-    pub fn begin(store: Store, network: Hash) -> Result<Reservation, StoreError> {
-        let next = store.publish_from(network)?;
+    /// If the store cannot be read, or written for the first time.
+    pub fn begin(store: Store, network: Hash, fresh: bool) -> Result<Reservation, StoreError> {
+        let next = match store.publish_from(network)? {
+            Some(next) => next,
+            None => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                let lost = since.map_or(0, |since| since.as_millis() as SegmentNumber);
+                let next = if fresh { 0 } else { lost };
+                store.set_publish_from(network, next)?;
+                next
+            }
+        };
         Ok(Reservation {
             store,
             network,
@@ -73,7 +84,25 @@ mod tests {
     use std::path::Path;
 
     fn open(path: &Path) -> Reservation {
-        Reservation::begin(Store::open(path).unwrap(), Hash([3; 32])).unwrap()
+        Reservation::begin(Store::open(path).unwrap(), Hash([3; 32]), true).unwrap()
+    }
+
+    #[test]
+    fn a_source_that_lost_its_disk_goes_on_above_all_that_it_can_have_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = |name: &str, fresh| {
+            let store = Store::open(&folder.path().join(name)).unwrap();
+            Reservation::begin(store, Hash([3; 32]), fresh).unwrap()
+        };
+        assert_eq!(begin("first", true).next(), 0);
+        // The key is used, and the source has published nothing: nothing is lost.
+        assert_eq!(begin("first", false).next(), 0);
+        let mut lost = begin("second", false);
+        assert!(lost.next() > 1_700_000_000_000);
+        let used = publish(&mut lost, 3);
+        drop(lost);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        assert!(begin("third", false).next() > used);
     }
 
     fn publish(numbers: &mut Reservation, count: u64) -> SegmentNumber {

@@ -70,19 +70,19 @@ impl Store {
         })
     }
 
-    /// The first segment number that this peer has never used in this network.
+    /// The first segment number that this peer has never used in this network, if that was ever noted.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn publish_from(&self, network: Hash) -> Result<SegmentNumber, StoreError> {
+    pub fn publish_from(&self, network: Hash) -> Result<Option<SegmentNumber>, StoreError> {
         let failed = |error: redb::Error| damaged(&self.path, &error);
         let read = self.database.begin_read().map_err(|e| failed(e.into()))?;
         match read.open_table(PUBLISH_FROM) {
             Ok(table) => {
                 let number = table.get(network.0).map_err(|e| failed(e.into()))?;
-                Ok(number.map_or(0, |number| number.value()))
+                Ok(number.map(|number| number.value()))
             }
-            Err(TableError::TableDoesNotExist(_)) => Ok(0),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(failed(error.into())),
         }
     }
@@ -124,12 +124,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.redb");
         let store = Store::open(&path).unwrap();
-        assert_eq!(store.publish_from(NETWORK).unwrap(), 0);
+        assert_eq!(store.publish_from(NETWORK).unwrap(), None);
         store.set_publish_from(NETWORK, 256).unwrap();
         drop(store);
         let store = Store::open(&path).unwrap();
-        assert_eq!(store.publish_from(NETWORK).unwrap(), 256);
-        assert_eq!(store.publish_from(Hash([2; 32])).unwrap(), 0);
+        assert_eq!(store.publish_from(NETWORK).unwrap(), Some(256));
+        assert_eq!(store.publish_from(Hash([2; 32])).unwrap(), None);
     }
 
     #[test]

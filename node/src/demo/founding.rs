@@ -147,7 +147,7 @@ impl Home {
             .map_err(|error| failed(format!("{}: {error}", folder.genesis().display())))?;
         let lock = folder.lock()?;
         Ok(Home {
-            numbers: Reservation::begin(lock.store()?, network.id())?,
+            numbers: Reservation::begin(lock.store()?, network.id(), true)?,
             journal: JournalPath {
                 file: folder.agreement(network.id()),
                 unused: folder.unused(),

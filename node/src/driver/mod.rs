@@ -23,11 +23,12 @@ use hamlet_overlay::{
         card::{Card, MAX_ADDRESS_BYTES},
         order::MAX_ADDRESSES,
     },
+    evidence::Evidence,
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
     io::Input,
     membership::admission::Admission,
     peer::{Peer, Setup},
-    time::Time,
+    time::{Duration, Time},
     view::View,
     work::Compute,
 };
@@ -189,7 +190,19 @@ fn agree(
         unix_ms: config.clock.unix_ms_at_zero(),
         papers: papers(config, listening),
         nonce: content.nonce,
+        forgetful: content.forgetful,
     };
     peer.agree(&start).map_err(|error| journal.explain(error))?;
+    let clock = config.clock;
+    let at = clock.now();
+    let now = clock.unix_ms_at_zero() + at.since(Time::ZERO).as_millis() as u64;
+    for (unix_ms, bytes) in content.evidence {
+        let age = Duration::from_millis(now.saturating_sub(unix_ms));
+        // What this file holds besides is checked by the peer.
+        if let Ok(evidence) = Evidence::decode(&bytes) {
+            let evidence = Box::new(evidence);
+            peer.handle(at, Input::Evidence { evidence, age });
+        }
+    }
     Worker::start(journal).map_err(StartError::Thread)
 }

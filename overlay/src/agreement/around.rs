@@ -202,7 +202,7 @@ impl Agreement {
     }
 
     /// The how many-eth of the members this one is to have something ordered.
-    pub(super) fn rank(&self, cluster: u64, epoch: u64) -> u32 {
+    pub fn rank(&self, cluster: u64, epoch: u64) -> u32 {
         let members = self.succession.newest();
         let size = members.size() as u64;
         let first = cluster.wrapping_mul(31).wrapping_add(epoch) % size;

@@ -1,6 +1,6 @@
 //! What a cluster's log shows: an entry for everything that its members came to.
 
-use crate::{hash::Hash, identity::PeerId, wire};
+use crate::{evidence::Kind, hash::Hash, identity::PeerId, wire};
 use hamlet_consensus::epoch::Height;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,20 @@ pub enum Act {
         /// Why.
         why: Reason,
     },
+    /// Evidence proves a key guilty: it has no place for a term.
+    Barred {
+        /// The key.
+        peer: PeerId,
+        /// What it did.
+        why: Kind,
+        /// The id of the evidence.
+        evidence: Hash,
+    },
+    /// The term of a key that was barred is over: it may come back.
+    Served {
+        /// The key.
+        peer: PeerId,
+    },
     /// A member lost what it had stored; it takes part again from the next epoch on.
     Lost {
         /// The member.
@@ -89,6 +103,8 @@ pub enum Reason {
     Silent,
     /// It did not give what it owed.
     Withheld,
+    /// Evidence proves it guilty.
+    Barred,
 }
 
 /// What operators want of the members.
@@ -141,6 +157,9 @@ pub enum Void {
     /// The peer is not admitted.
     #[error("the network does not admit this peer: it needs another credential")]
     NotAdmitted,
+    /// Evidence proves the peer guilty.
+    #[error("evidence proves this peer guilty: it has no place until its term is over")]
+    Barred,
     /// It does not prove what it says.
     #[error("it does not prove what it says")]
     Unproved,

@@ -6,7 +6,8 @@ use super::{
     order::Nonce,
 };
 use crate::{
-    identity::PeerId, io::Class, membership::admission::Credential, time::Time, wire::Frame,
+    evidence::Evidence, identity::PeerId, io::Class, membership::admission::Credential, time::Time,
+    wire::Frame,
 };
 use hamlet_consensus::{
     Model, Settings,
@@ -17,7 +18,7 @@ use hamlet_consensus::{
     replica::StartError,
     succession::{Stored, Tag},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What the driver knows and the protocol does not.
 #[derive(Clone)]
@@ -34,9 +35,12 @@ pub struct Start {
     pub unix_ms: u64,
     /// What the peer shows when it asks for a walk; without it, it never does.
     pub papers: Option<Papers>,
-    /// A random number, chosen when it was found that what had been stored is lost, and kept until the first
-    /// [`Step::Open`] after that.
+    /// A random number, chosen when it was found that what had been stored is lost: the one until the first [`Step::Open`] after
+    /// that, or where there is none any more, that of the last loss.
     pub nonce: Nonce,
+    /// Whether anything that was stored was ever lost, `left` with it. Then the peer takes part, wherever it comes to, only in
+    /// epochs that began after it said there that it lost it.
+    pub forgetful: bool,
 }
 
 /// What a peer shows when it asks for a walk.
@@ -71,6 +75,8 @@ pub enum Step {
     Rewrite(Tag, Vec<Vec<u8>>),
     /// An epoch's store is not needed any more.
     Drop(Tag),
+    /// Keep this evidence, whatever becomes of the stores.
+    Keep(Arc<Evidence>),
     /// Send a frame to those of these peers that are connected.
     Send {
         /// The receivers.

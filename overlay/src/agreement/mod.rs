@@ -34,6 +34,7 @@ mod turning;
 pub use io::{Agreed, Papers, Part, Standing, Start, Step};
 
 use crate::{
+    evidence::Votes,
     genesis::Network,
     identity::{PeerId, Signer, Verifier},
     io::{Class, Refusal},
@@ -64,6 +65,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) enum Outcome {
     Step(Step),
     Event(Agreed),
+    /// A member contradicted itself.
+    Evidence(Box<Votes>),
 }
 
 /// One peer's part in its cluster's agreement.
@@ -84,6 +87,10 @@ pub(crate) struct Agreement {
     /// Until when it does not say the same again.
     said_until: Time,
     nonce: Nonce,
+    /// Whether it may have forgotten where it took part, and if not, in which epoch of this cluster it may have done so without
+    /// having it stored.
+    forgetful: bool,
+    left: Option<u64>,
     /// When peers asked last that something be ordered for them.
     petitions: BTreeMap<PeerId, Time>,
     around: Around,
@@ -133,6 +140,8 @@ impl Agreement {
             since: now,
             said_until: Time::ZERO,
             nonce: start.nonce,
+            forgetful: start.forgetful,
+            left: start.left.get(&own.id).copied(),
             petitions: BTreeMap::new(),
             around: Around::default(),
             draws: Draws::new(start.beacon.clone()),
@@ -256,7 +265,16 @@ impl Agreement {
                 Output::Failed(epoch, error) => {
                     Outcome::Event(Agreed::Failed(epoch.number(), error))
                 }
-                Output::Evidence(_, evidence) => Outcome::Event(Agreed::Proved(evidence.culprit)),
+                Output::Evidence(epoch, evidence) => {
+                    let credential = self
+                        .state()
+                        .map(|state| state.credential_of(evidence.culprit));
+                    Outcome::Evidence(Box::new(Votes {
+                        epoch: epoch.id(),
+                        votes: *evidence,
+                        credential: credential.unwrap_or_default(),
+                    }))
+                }
                 Output::Asynchrony {
                     epoch,
                     view,

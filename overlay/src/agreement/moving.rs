@@ -238,11 +238,6 @@ impl Agreement {
         self.wake_at.min(self.turning_at()).min(self.draws.due())
     }
 
-    /// Takes part from the newest epoch on.
-    pub fn take_part(&mut self, now: Time) {
-        self.handle(now, succession::Input::TakePart);
-    }
-
     /// A peer may know what followed the newest epoch that is known here.
     pub fn guide(&mut self, now: Time, peer: PeerId) {
         self.handle(now, succession::Input::Guide(peer));

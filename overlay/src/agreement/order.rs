@@ -5,6 +5,7 @@ use super::card::Card;
 use crate::push::REMEMBERED;
 use crate::{
     digest::Claim as Head,
+    evidence::Evidence,
     hash::{Domain, Hash},
     identity::{PeerId, Signature, Signer, Statement, Verifier},
     membership::{admission::Credential, walk::Batch},
@@ -40,6 +41,8 @@ pub enum Order {
     Walks(Box<Batch>),
     /// A peer claims the place that its walk has led to.
     Claim(Box<Claim>),
+    /// A key is guilty, which proves itself.
+    Evidence(Box<Evidence>),
 }
 
 /// What a member says, signed by it.

@@ -80,8 +80,9 @@ impl Agreement {
         self.propose(self.now, &order);
     }
 
-    /// Takes part again, if the newest epoch began after this peer said that it had lost what it had stored; else what
-    /// fellows are to order for it, if it is time to ask, and those fellows.
+    /// Takes part, if the newest epoch is one in which this peer cannot have taken part before: one after the last that it left,
+    /// or, where it may have forgotten some, one that began after it said that it had lost what it had stored. Else what fellows
+    /// are to order for it, if it is time to ask, and those fellows.
     pub fn come_back(&mut self) -> Option<(Order, Vec<PeerId>)> {
         if !self.succession.abstains() {
             return None;
@@ -89,7 +90,8 @@ impl Agreement {
         let newest = self.succession.newest().clone();
         let is_back = |context: Context| context.back.contains(&(self.me, self.nonce));
         let is_back = |charter| Context::of(charter).is_some_and(is_back);
-        if self.succession.chain().charters().any(is_back) {
+        let is_new = !self.forgetful && self.is_member() && self.left < Some(newest.number());
+        if is_new || self.succession.chain().charters().any(is_back) {
             self.handle(self.now, succession::Input::TakePart);
             return None;
         }
@@ -113,7 +115,7 @@ impl Agreement {
             }
             Order::Ask(ask) => ask.card.peer == from,
             Order::Claim(claim) => claim.peer == from,
-            Order::Neighbour(_) | Order::Walks(_) => false,
+            Order::Neighbour(_) | Order::Walks(_) | Order::Evidence(_) => false,
         };
         if !may {
             return Err(Refusal::NotOwed);

@@ -30,10 +30,17 @@ pub struct Parameters {
     /// fellows also put out members that give too little of what they owe.
     #[serde(default)]
     pub silence_ms: Option<u32>,
+    /// How long a key is barred that evidence proves guilty, in milliseconds.
+    #[serde(default = "an_hour_ms")]
+    pub bar_ms: u32,
     /// What clusters assume of their faulty members, and of the network.
     pub fault_model: Model,
     /// The cap on the sum of all streams' highest rates, in bits per second.
     pub total_bits_per_s: u64,
+}
+
+fn an_hour_ms() -> u32 {
+    3_600_000
 }
 
 impl Parameters {
@@ -52,6 +59,7 @@ impl Parameters {
             epoch_ms: 4_000,
             lease_ms: None,
             silence_ms: None,
+            bar_ms: an_hour_ms(),
             fault_model: Model::PartialSynchrony,
             total_bits_per_s: 100_000_000,
         }
@@ -65,6 +73,11 @@ impl Parameters {
     /// How long an epoch of a cluster lasts at least.
     pub fn epoch(&self) -> Duration {
         Duration::from_millis(self.epoch_ms.into())
+    }
+
+    /// How long a key is barred that evidence proves guilty.
+    pub fn bar(&self) -> Duration {
+        Duration::from_millis(self.bar_ms.into())
     }
 
     /// The largest payload of a segment of a stream of at most this rate, in bytes: what it brings in four
@@ -108,6 +121,11 @@ impl Parameters {
         let shortest = self.epoch_ms.saturating_mul(2).max(5_000);
         if self.silence_ms.is_some_and(|silence| silence < shortest) {
             return wrong("silence_ms must be at least 5000 and twice epoch_ms: slow is not dead");
+        }
+        if self.bar_ms < self.epoch_ms.saturating_mul(4) {
+            return wrong(
+                "bar_ms must be at least four times epoch_ms, time enough to put a member out",
+            );
         }
         let sane = Duration::from_millis(10)..=Duration::from_secs(60);
         if (self.fault_model.bound()).is_some_and(|bound| !sane.contains(&bound)) {

@@ -28,17 +28,26 @@ impl Peer {
         let founding = &core.view.founding;
         let own = core.view.newest().own.id as usize;
         let own = founding.clusters().get(own).ok_or(StartError::NotAMember)?;
+        let forgetful = start.forgetful || start.stored.lost;
+        let begin = Start {
+            forgetful,
+            ..start.clone()
+        };
         self.agreement = Some(Agreement::start(
             founding,
             own,
             core.signer.clone(),
             core.verifier.clone(),
-            start,
+            &begin,
             core.now,
         )?);
+        // Wherever it comes to from here, it has stored nothing.
         self.start = Some(Start {
-            stored: Stored::default(),
-            ..start.clone()
+            stored: Stored {
+                lost: true,
+                ..Stored::default()
+            },
+            ..begin
         });
         self.set_wake();
         Ok(())
@@ -108,6 +117,10 @@ impl Peer {
             self.core.tell(&[to], &Message::Petition, body);
         }
         agreement.order_progress();
+        self.order_evidence();
+        let Some(agreement) = &mut self.agreement else {
+            return;
+        };
         agreement.ask_for_walk();
         if let Some((to, call, body)) = agreement.call() {
             self.core.tell(&to, &call, body);
@@ -122,6 +135,7 @@ impl Peer {
             match outcome {
                 Outcome::Step(step) => self.core.agreement(step),
                 Outcome::Event(event) => self.core.event(Event::Agreed(event)),
+                Outcome::Evidence(proof) => self.core.prove(proof),
             }
         }
         if agreement.take_changed() {

@@ -6,14 +6,14 @@ use super::{
     departing::{self, Departing},
 };
 use crate::{
-    agreement::{Agreed, Agreement, Outcome, Start, Step},
+    agreement::{Agreed, Agreement, Outcome, Step},
     identity::PeerId,
     io::{Event, Output, Refusal},
     time::{Duration, Time},
 };
 use hamlet_consensus::{
     check::Verdict,
-    succession::{Stored, Tag, Transfer},
+    succession::{Tag, Transfer},
 };
 use std::collections::BTreeMap;
 
@@ -91,16 +91,9 @@ impl Peer {
         if self.calls.contains_key(&cluster.id) {
             return Some(cluster.id);
         }
-        let start = Start {
-            stored: Stored {
-                lost: true,
-                ..Stored::default()
-            },
-            ..start.clone()
-        };
         let (signer, verifier) = (self.core.signer.clone(), self.core.verifier.clone());
         let now = self.core.now;
-        let agreement = Agreement::start(founding, &cluster, signer, verifier, &start, now).ok()?;
+        let agreement = Agreement::start(founding, &cluster, signer, verifier, start, now).ok()?;
         if self.calls.len() == MAX_CALLS {
             let oldest = self.calls.iter().min_by_key(|(_, call)| call.since);
             let oldest = oldest.map(|(cluster, _)| *cluster);
@@ -150,7 +143,7 @@ impl Peer {
                     }
                     Outcome::Step(step @ Step::Send { .. }) => self.core.agreement(step),
                     // It takes part in nothing yet.
-                    Outcome::Step(_) | Outcome::Event(_) => {}
+                    Outcome::Step(_) | Outcome::Event(_) | Outcome::Evidence(_) => {}
                 }
             }
             let left = self
@@ -177,9 +170,8 @@ impl Peer {
         self.calls.clear();
         self.core.event(Event::Agreed(Agreed::Moved(cluster)));
         self.settle_in(cluster, left, call.links);
-        let mut agreement = call.agreement;
-        agreement.take_part(now);
-        self.agreement = Some(agreement);
+        // It takes part as soon as that is an epoch in which it cannot have spoken (A6).
+        self.agreement = Some(call.agreement);
     }
 
     /// Has the driver begin a journal for another cluster.

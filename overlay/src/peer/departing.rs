@@ -80,6 +80,7 @@ impl Peer {
                     self.core.agreement(Step::Check(Some(name), check));
                 }
                 Outcome::Step(step @ Step::Send { .. }) => self.core.agreement(step),
+                Outcome::Evidence(proof) => self.core.prove(proof),
                 Outcome::Step(_) | Outcome::Event(_) => {}
             }
         }

@@ -4,11 +4,13 @@ mod agreeing;
 mod calls;
 mod departing;
 mod leaving;
+mod proving;
 mod visits;
 
 use crate::{
     agreement::{Agreement, Start},
     core::Core,
+    evidence::pool::Pool,
     identity::{PeerId, Signer, Verifier},
     io::{Event, Input, Output, PublishError, Refusal},
     links::LinkId,
@@ -55,6 +57,7 @@ pub struct Peer {
     departing: Option<Departing>,
     visits: Visits,
     leaving: Leaving,
+    pool: Pool,
     /// When the cards were written that the driver was told.
     cards: BTreeMap<PeerId, u64>,
     wake_at: Time,
@@ -97,6 +100,7 @@ impl Peer {
             departing: None,
             visits: Visits::default(),
             leaving: Leaving::default(),
+            pool: Pool::default(),
             cards: BTreeMap::new(),
             wake_at: Time::NEVER,
             wake_wanted: false,
@@ -226,6 +230,7 @@ impl Peer {
                 }
             }
             Input::Contact(peer) => self.add_contact(peer),
+            Input::Evidence { evidence, age } => self.remember(*evidence, age),
             Input::Leave => self.leave(),
             Input::Checked(name, verdict) => {
                 if !self.on_call_checked(name, &verdict)
@@ -236,8 +241,16 @@ impl Peer {
                 }
             }
         }
+        self.take_found();
         self.agree_on();
+        self.take_found();
         self.set_wake();
+    }
+
+    fn take_found(&mut self) {
+        for evidence in std::mem::take(&mut self.core.found) {
+            self.find(evidence);
+        }
     }
 
     /// What the peer wants done next; `None` until the next input.
@@ -256,6 +269,7 @@ impl Peer {
             .chain(self.agreement.as_ref().map(Agreement::wake_at))
             .chain([self.core.view.settles_at(), self.visits.due()])
             .chain([self.calls_at(), self.asks_at(), self.leaves_at()])
+            .chain([self.orders_evidence_at()])
             .chain(self.departing.as_ref().map(Departing::due))
             .min()
             .unwrap_or(Time::NEVER);
@@ -281,8 +295,12 @@ impl Peer {
             stream.link_changed(&mut self.core, link, connected);
         }
         match connected {
-            true => self.show_the_door(peer),
+            true => {
+                self.show_the_door(peer);
+                self.offer_evidence(peer);
+            }
             false => {
+                self.pool.disconnected(peer);
                 self.visits.leave(peer);
                 if let Some(agreement) = &mut self.agreement {
                     agreement.disconnected(peer);
@@ -313,10 +331,12 @@ impl Peer {
                 trusting(&mut self.streams, signed.header.stream, link)?
                     .on_digest(core, signed, leaves)
             }
-            // Evidence proves itself, whoever brings it.
-            Message::Evidence(proof) => {
-                listed(&mut self.streams, proof.stream())?.on_evidence(core, *proof)
+            Message::Evidence(evidence) => self.on_evidence(from, *evidence),
+            Message::Proofs(names) => {
+                self.on_proofs(from, names);
+                Ok(())
             }
+            Message::Prove(names) => self.on_prove(from, &names),
             Message::Agreement { .. }
             | Message::Transfer
             | Message::Petition

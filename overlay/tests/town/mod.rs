@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use hamlet_consensus::{
-    Settings,
+    Epoch, Settings,
     beacon::SecretKey,
     succession::{Store, Stored, Tag},
 };
@@ -15,6 +15,7 @@ use hamlet_overlay::{
         entry::{Act, Entry},
         order::{Motion, Nonce, Saying},
     },
+    evidence::Evidence,
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer},
@@ -37,6 +38,10 @@ pub struct Disk {
     links: Vec<Vec<u8>>,
     stores: BTreeMap<Tag, Store>,
     lost: Option<Nonce>,
+    /// The number that was chosen when something was lost last.
+    forgot: Option<Nonce>,
+    /// Evidence that was kept.
+    pub evidence: Vec<Evidence>,
     /// The cluster where the peer has its place, if that is another one than at first, and those that it left.
     home: Option<u64>,
     left: BTreeMap<u64, u64>,
@@ -159,6 +164,50 @@ impl Town {
         Card::sign(self.network.id(), &signer, &self.beacon(id), addresses, 7)
     }
 
+    /// The town's only source.
+    pub fn source(&self) -> PeerId {
+        self.network.genesis().publishers[0].stream
+    }
+
+    pub fn signer(&self, id: PeerId) -> Ed25519Signer {
+        Ed25519Signer::from_secret(&self.secrets[&id])
+    }
+
+    pub fn disk_of(&mut self, id: PeerId) -> &mut Disk {
+        self.disks.entry(id).or_default()
+    }
+
+    /// A peer in another cluster with whom this one has a link.
+    pub fn neighbour_of(&self, id: PeerId) -> PeerId {
+        self.linked(id, false)
+    }
+
+    /// A fellow member.
+    pub fn fellow_of(&self, id: PeerId) -> PeerId {
+        self.linked(id, true)
+    }
+
+    fn linked(&self, id: PeerId, fellow: bool) -> PeerId {
+        let members = self.peers[&id].state().unwrap().members().to_vec();
+        let wanted = self.wants.iter().filter(|(from, _)| *from == id);
+        let both = wanted.filter(|(from, to)| self.wants.contains(&(*to, *from)));
+        let mut others = both.map(|(_, to)| *to);
+        (others.find(|to| members.contains(to) == fellow)).unwrap()
+    }
+
+    /// The epoch in which a member takes part.
+    pub fn epoch_of(&self, id: PeerId) -> Epoch {
+        let state = self.peers[&id].state().unwrap();
+        assert_eq!(state.epoch(), 0, "of the founding");
+        let cluster = self.peers[&id].standing().unwrap().cluster;
+        let neighbours = self.peers.values().filter_map(|peer| peer.state());
+        let around = neighbours.flat_map(|state| state.neighbours());
+        let mut known = around.filter(|neighbour| neighbour.cluster() == cluster);
+        known
+            .find_map(|known| known.epoch(self.network.id()))
+            .unwrap()
+    }
+
     fn beacon(&self, id: PeerId) -> SecretKey {
         SecretKey::derive(&self.secrets[&id], self.network.id())
     }
@@ -198,9 +247,15 @@ impl Town {
             unix_ms: BORN_UNIX_MS,
             papers: open.then_some(papers),
             left: disk.left.clone(),
-            nonce: disk.lost.unwrap_or_default(),
+            nonce: disk.lost.or(disk.forgot).unwrap_or_default(),
+            forgetful: disk.forgot.is_some(),
         };
         peer.agree(&start).unwrap();
+        for evidence in &disk.evidence {
+            let evidence = Box::new(evidence.clone());
+            let age = Duration::ZERO;
+            peer.handle(self.now, Input::Evidence { evidence, age });
+        }
         self.peers.insert(id, peer);
         self.drain(id);
         self.enter(self.now, Happening::Wake(id));
@@ -224,6 +279,7 @@ impl Town {
         nonce[..8].copy_from_slice(&self.entered.to_le_bytes());
         let lost = Disk {
             lost: Some(nonce),
+            forgot: Some(nonce),
             ..Disk::default()
         };
         self.disks.insert(id, lost);
@@ -413,6 +469,8 @@ impl Disk {
                 *self = Disk {
                     home: Some(cluster),
                     left,
+                    forgot: self.forgot,
+                    evidence: std::mem::take(&mut self.evidence),
                     ..Disk::default()
                 };
             }
@@ -430,6 +488,7 @@ impl Disk {
             Step::Drop(name) => {
                 self.stores.remove(&name);
             }
+            Step::Keep(evidence) => self.evidence.push((*evidence).clone()),
             Step::Sync(_) | Step::Send { .. } | Step::Check(..) => {}
         }
     }

@@ -1,7 +1,8 @@
 //! The disk of a source, on which it notes which numbers it may be about to use.
 //!
 //! Two digests for one number end a stream for good. So a source, as the node does it, notes ahead on disk
-//! which numbers it will use next, and after a crash begins behind all of them.
+//! which numbers it will use next, and after a crash begins behind all of them. If the disk is lost it begins with the
+//! number of milliseconds that its wall clock shows.
 
 use super::DiskFate;
 use hamlet_overlay::{
@@ -11,6 +12,9 @@ use hamlet_overlay::{
 
 /// So many numbers are noted at once, as by the node: about a minute of a stream.
 pub(crate) const BLOCK: u64 = 256;
+
+/// What wall clocks show when a world begins.
+const BORN_UNIX_MS: u64 = 1_700_000_000_000;
 
 /// What is on the disk, and what is being written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +42,10 @@ impl Disk {
         self.settle(now);
         match (self.writing.take(), fate) {
             (Some((noted, _)), DiskFate::Kept) => self.noted = noted,
-            (_, DiskFate::Lost) => self.noted = 0,
+            (_, DiskFate::Lost) => {
+                let since = now.since(Time::ZERO).as_millis();
+                self.noted = BORN_UNIX_MS + since as SegmentNumber;
+            }
             _ => {}
         }
         self.noted
@@ -77,6 +84,7 @@ mod tests {
         assert_eq!(disk.reserve(0, at(50), slow), None);
         assert_eq!(disk.crash(at(50), DiskFate::Torn), BLOCK, "it was on disk");
         assert_eq!(disk.reserve(BLOCK, at(60), Duration::ZERO), None);
-        assert_eq!(disk.crash(at(70), DiskFate::Lost), 0, "nothing is on it");
+        let lost = disk.crash(at(70), DiskFate::Lost);
+        assert_eq!(lost, BORN_UNIX_MS + 70, "nothing is on it");
     }
 }

@@ -17,10 +17,9 @@ use crate::{
     invariant::Rules,
     ledger::Ledger,
     links::{Lines, LinkSettings},
-    machines::{self, DiskFate},
+    machines,
     memo::Memo,
-    moves,
-    presence::{self, How},
+    moves, presence,
     random::{Purpose, Randomness},
     scene::Scene,
     settings::{Settings, SettingsError},
@@ -78,11 +77,7 @@ impl World {
             .iter()
             .map(|plan| plan.iter().map(|away| away.during).collect());
         let absences = absences.collect();
-        let loses_disk = |&source: &usize| {
-            let mut absences = plan[source].iter();
-            absences.any(|away| away.how == How::Crashes(DiskFate::Lost))
-        };
-        let mut may_contradict: Vec<bool> = sources.iter().map(loses_disk).collect();
+        let mut may_contradict = vec![false; sources.len()];
         may_contradict[0] |= settings.source.equivocates();
         let machines = machines::plan(&settings.machines, &cast);
         let mut rotation_beacon = Hash::default();

@@ -86,7 +86,7 @@ fn a_source_over_its_rate_is_cut_down_to_it() {
 }
 
 #[test]
-fn a_source_that_lost_its_disk_contradicts_itself_and_is_stopped() {
+fn a_source_that_lost_its_disk_goes_on_above_all_that_it_said_before() {
     let crash = MachineFault {
         of: Targets::Source,
         fault: Fault::Crash {
@@ -101,8 +101,7 @@ fn a_source_that_lost_its_disk_contradicts_itself_and_is_stopped() {
         ..settings(1)
     });
     assert_eq!(figures.byzantine, 0, "it is unlucky, not malicious");
-    assert_eq!(figures.stopped_ratio, 1.0, "{figures:?}");
-    // What it said before was played by all.
+    assert_eq!(figures.stopped_ratio, 0.0, "{figures:?}");
     assert!(figures.bytes_identical && figures.delivered_ratio > 0.9);
 }
 

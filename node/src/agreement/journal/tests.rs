@@ -202,6 +202,9 @@ fn a_journal_that_is_gone_is_missed_until_an_epoch_is_begun() {
     journal.sync().unwrap();
     drop(journal);
     assert_eq!(lost(), None);
+    // That something was lost once stays known.
+    let content = open(&path).unwrap().load().unwrap();
+    assert!(content.forgetful && Some(content.nonce) == nonce);
 }
 
 #[test]
@@ -337,4 +340,28 @@ fn who_settles_elsewhere_forgets_what_was_and_knows_nothing_until_an_epoch_is_be
     let content = open(&path).unwrap().load().unwrap();
     assert_eq!(content.home, Some(home));
     assert!(!content.stored.lost);
+    assert!(!content.forgetful);
+}
+
+#[test]
+fn evidence_is_kept_whatever_becomes_of_the_rest_and_the_oldest_goes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agreement.redb");
+    let mut journal = open(&path).unwrap();
+    for number in 0..300u64 {
+        journal.keep(number, number.to_le_bytes().to_vec()).unwrap();
+    }
+    let home = Home {
+        cluster: 7,
+        left: BTreeMap::new(),
+    };
+    journal.settle(home).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let content = open(&path).unwrap().load().unwrap();
+    let newest: Vec<(u64, Vec<u8>)> = (44..300u64)
+        .map(|number| (number, number.to_le_bytes().to_vec()))
+        .collect();
+    assert_eq!(content.evidence, newest);
+    assert!(!content.forgetful);
 }

@@ -61,6 +61,9 @@ pub(super) struct New {
     /// How long a member keeps its place in a cluster until it has to walk to another, in minutes [default: for ever]
     #[arg(long, value_name = "MINUTES")]
     pub lease_minutes: Option<u16>,
+    /// How long a key is barred from all clusters that evidence proves guilty, in minutes [default: 60]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(1..=10_080))]
+    pub bar_minutes: Option<u16>,
     /// How long a member of a cluster may be silent until its fellows put it out, in seconds [default: for ever if nobody may
     /// join by itself, else 30]
     #[arg(long, value_name = "SECONDS")]

@@ -126,6 +126,9 @@ impl New {
                 .silence_seconds
                 .or((self.admit != Admit::Closed).then_some(30))
                 .map(|seconds| u32::from(seconds) * 1_000),
+            bar_ms: self
+                .bar_minutes
+                .map_or(usual.bar_ms, |minutes| u32::from(minutes) * 60_000),
             total_bits_per_s: total.unwrap_or(usual.total_bits_per_s.max(sum)),
         }
     }

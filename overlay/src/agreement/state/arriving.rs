@@ -39,6 +39,7 @@ impl ClusterState {
     /// W3: a walk ends here: its peer is offered a place, or the walk goes on if there is no room. A member stays.
     pub(super) fn arrive(&mut self, height: Height, mut walk: Walk) {
         let peer = walk.card.peer;
+        self.note_credential(peer, walk.credential);
         if self.is_member(peer) && self.give_place(walk.card.clone()) {
             self.shared.walks.askers.remove(&peer);
             self.enter(height, Act::Arrived { peer });
@@ -66,6 +67,9 @@ impl ClusterState {
         let epoch = self.shared.epoch;
         if claim.epoch != epoch && claim.epoch.checked_add(1) != Some(epoch) {
             return Err(Void::Stale);
+        }
+        if self.is_barred(claim.peer) {
+            return Err(Void::Barred);
         }
         let offer = self.shared.walks.offered.get_mut(&claim.peer);
         let offer = offer.ok_or(Void::NoPlace)?;

@@ -32,6 +32,11 @@ impl ClusterState {
         seen.max(self.shared.leases.now)
     }
 
+    /// What it showed when this epoch began.
+    pub(super) fn clock(&self) -> u64 {
+        self.shared.leases.now
+    }
+
     /// Whether leases are given here and nothing is known of the time yet.
     pub(super) fn has_no_time(&self) -> bool {
         self.ground.parameters.lease_ms.is_some() && self.shared.leases.now == 0
@@ -53,13 +58,15 @@ impl ClusterState {
         self.next_overdue().is_some_and(|until| until <= unix_ms)
     }
 
-    /// When the next member has to leave because its lease runs out, or the next walk is taken back.
+    /// When the next member has to leave because its lease runs out, the next walk is taken back, or the next term of one who is
+    /// barred is over.
     pub(crate) fn next_overdue(&self) -> Option<u64> {
         let until = self.shared.leases.until.iter();
         let until = until.filter(|(peer, _)| !self.shared.leaving.contains(peer));
         let leases = until.map(|(_, until)| *until).min();
         let leases = leases.filter(|_| self.can_spare_one());
-        leases.into_iter().chain(self.next_taken_back()).min()
+        let others = self.next_taken_back().into_iter().chain(self.next_term());
+        leases.into_iter().chain(others).min()
     }
 
     /// A member's walk ended here again.
@@ -71,13 +78,14 @@ impl ClusterState {
     /// epoch before.
     pub(super) fn give_leases(&mut self, members: &[PeerId]) {
         let now = self.unix_ms();
+        let leases = &mut self.shared.leases;
+        leases.now = now;
+        // Else those who left would count among the faulty for ever.
+        let stays = |peer: &PeerId| members.binary_search(peer).is_ok();
+        leases.clocks.retain(|peer, _| stays(peer));
         let Some(lease) = self.ground.parameters.lease_ms.map(u64::from) else {
             return;
         };
-        let leases = &mut self.shared.leases;
-        leases.now = now;
-        let stays = |peer: &PeerId| members.binary_search(peer).is_ok();
-        leases.clocks.retain(|peer, _| stays(peer));
         leases.until.retain(|peer, _| stays(peer));
         for peer in leases.renewed.drain(..) {
             leases.until.remove(&peer);

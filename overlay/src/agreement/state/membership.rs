@@ -169,6 +169,7 @@ impl ClusterState {
                 match () {
                     () if known || leaves => Err(Void::Already),
                     () if next >= usize::from(self.ground.parameters.n) => Err(Void::Full),
+                    () if self.is_barred(card.peer) => Err(Void::Barred),
                     () if !valid() => Err(Void::Card),
                     () => Ok(()),
                 }
@@ -193,6 +194,7 @@ impl ClusterState {
         members_change
             || self.has_walks()
             || self.has_no_time()
+            || self.has_new_bars()
             || self.shared.turns.len() >= self.needed()
     }
 
@@ -297,6 +299,7 @@ impl ClusterState {
         let context = Context::of(epoch.charter());
         let beacon = context.as_ref().map(|context| context.beacon);
         self.let_walks_go(epoch.number(), beacon.unwrap_or_default());
+        let before = self.clock();
         self.give_leases(&members);
         let shared = &mut self.shared;
         for card in shared.joining.values() {
@@ -335,6 +338,7 @@ impl ClusterState {
         };
         let height = epoch.origin().height;
         self.enter(height, act);
+        self.begin_terms(height, before);
         self.decide_late();
         self.begin_drawing();
         self.end_leases(height);
@@ -342,6 +346,7 @@ impl ClusterState {
         self.put_out_silent(height);
         self.forget_giving();
         self.put_out_withholding(height);
+        self.put_out_barred(height);
         self.settle_claims(height);
         self.let_walks_end(height);
     }

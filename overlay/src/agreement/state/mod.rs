@@ -9,11 +9,13 @@
 //! * **A5** Of each neighbouring cluster the newest epoch is known that followed from the one before ([`neighbour`]).
 //! * **W1–W3** Walks start here, pass through and end here ([`walking`], [`arriving`]).
 //! * **W4** A member has its place for the time of a lease ([`leases`]).
+//! * **V2** Whom evidence proves guilty is put out, and has no place for a term ([`bars`]).
 //! * **W8** Members of whom too many hear nothing are put out ([`silence`]).
 //! * **W11** Members that give most of the others too little of what they owe are put out ([`giving`]).
 //! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
 
 mod arriving;
+mod bars;
 mod beacon;
 mod giving;
 mod leases;
@@ -22,6 +24,7 @@ mod neighbour;
 mod silence;
 mod walking;
 
+pub use bars::{Bar, MAX_BARS};
 pub(crate) use giving::gives_too_little;
 pub use membership::Context;
 pub use neighbour::Neighbour;
@@ -38,6 +41,7 @@ use crate::{
     view::{Cluster, First},
     wire,
 };
+use bars::Bars;
 use beacon::Drawing;
 use giving::Giving;
 use hamlet_consensus::{
@@ -107,6 +111,7 @@ struct Shared {
     leases: Leases,
     silence: Silence,
     giving: Giving,
+    bars: Bars,
     /// The number of the next entry.
     next: u64,
     /// The newest entries.
@@ -152,6 +157,7 @@ impl ClusterState {
                 leases: Leases::default(),
                 silence: Silence::default(),
                 giving: Giving::default(),
+                bars: Bars::default(),
                 next: 0,
                 entries: VecDeque::new(),
             },
@@ -218,6 +224,7 @@ impl ClusterState {
             Order::Ask(ask) => self.ask(height, *ask),
             Order::Walks(batch) => self.take_walks(height, *batch),
             Order::Claim(claim) => self.claim(height, &claim),
+            Order::Evidence(evidence) => self.convict(height, &evidence),
         }
     }
 

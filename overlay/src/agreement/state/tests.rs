@@ -10,6 +10,7 @@ use crate::{
 use hamlet_consensus::beacon::SecretKey;
 use proptest::prelude::*;
 
+mod bars;
 mod giving;
 mod silence;
 mod walks;

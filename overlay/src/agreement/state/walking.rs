@@ -149,6 +149,9 @@ impl ClusterState {
             return Err(Void::Stale);
         }
         let peer = ask.card.peer;
+        if self.is_barred(peer) {
+            return Err(Void::Barred);
+        }
         let here = self.shared.walks.here.iter();
         let is_here = here.clone().any(|waiting| waiting.walk.card.peer == peer);
         if is_here || self.has_asked(peer) {
@@ -208,6 +211,9 @@ impl ClusterState {
 
     /// A walk is here now.
     fn receive_walk(&mut self, height: Height, walk: Walk) {
+        if self.is_barred(walk.card.peer) {
+            return;
+        }
         let in_time = !self.is_fixed();
         if in_time && walk.left == 0 {
             return self.arrive(height, walk);
@@ -216,6 +222,14 @@ impl ClusterState {
         if self.shared.walks.here.len() < MAX_WALKS {
             self.shared.walks.here.push(Waiting { walk, in_time });
         }
+    }
+
+    /// Nobody knows any more of a peer's walks, nor of a place that it was offered.
+    pub(super) fn forget_walks(&mut self, peer: PeerId) {
+        let walks = &mut self.shared.walks;
+        walks.offered.remove(&peer);
+        walks.askers.remove(&peer);
+        walks.here.retain(|waiting| waiting.walk.card.peer != peer);
     }
 
     /// What leaves with this epoch: per neighbour that walks go to, their hash.

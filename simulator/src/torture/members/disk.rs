@@ -15,6 +15,8 @@ pub(super) struct Shelf {
     links: Vec<Vec<u8>>,
     stores: BTreeMap<Tag, (Vec<u8>, Disk)>,
     lost: Option<Nonce>,
+    /// The number that was chosen after the last loss.
+    forgot: Option<Nonce>,
 }
 
 impl Shelf {
@@ -63,14 +65,15 @@ impl Shelf {
                 nonce[..8].copy_from_slice(&dice.word().to_le_bytes());
                 *self = Shelf {
                     lost: Some(nonce),
+                    forgot: Some(nonce),
                     ..Shelf::default()
                 };
             }
         }
     }
 
-    /// What is there, and the number that was chosen after a loss.
-    pub fn load(&mut self) -> (Stored, Nonce) {
+    /// What is there, the number that was chosen after a loss, and whether there ever was one.
+    pub fn load(&mut self) -> (Stored, Nonce, bool) {
         let stores = self.stores.values_mut().map(|(opening, disk)| {
             let Ok(records) = disk.load();
             Store {
@@ -83,6 +86,10 @@ impl Shelf {
             stores: stores.collect(),
             lost: self.lost.is_some(),
         };
-        (stored, self.lost.unwrap_or_default())
+        (
+            stored,
+            self.forgot.unwrap_or_default(),
+            self.forgot.is_some(),
+        )
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 
 const NOW: u64 = 1_700_000_000_000;
 
-fn open(clusters: u8, lease_ms: Option<u32>) -> ClusterState {
+pub fn open(clusters: u8, lease_ms: Option<u32>) -> ClusterState {
     state_of(clusters, |genesis| {
         genesis.admission = Admission::Open;
         genesis.parameters.lease_ms = lease_ms;
@@ -32,20 +32,20 @@ fn asked(state: &ClusterState, number: u8, cluster: u64, credential: Credential)
     Order::Ask(Box::new(ask))
 }
 
-fn carry_out(state: &mut ClusterState, order: &Order) -> Result<(), Void> {
+pub fn carry_out(state: &mut ClusterState, order: &Order) -> Result<(), Void> {
     match answer(state, &wire::encode(order)) {
         Answer::Void(_, why) => Err(why),
         _ => Ok(()),
     }
 }
 
-fn ask(state: &mut ClusterState, number: u8) -> Result<(), Void> {
+pub fn ask(state: &mut ClusterState, number: u8) -> Result<(), Void> {
     let order = asked(state, number, state.shared.cluster, Credential::Key);
     carry_out(state, &order)
 }
 
 /// The members show their keys, so that beacons are drawn.
-fn show_keys(state: &mut ClusterState) {
+pub fn show_keys(state: &mut ClusterState) {
     let network = state.ground.network;
     for id in state.shared.members.clone() {
         let shown = SecretKey::derive(&id.0, network).register(network, id);
@@ -55,7 +55,7 @@ fn show_keys(state: &mut ClusterState) {
 }
 
 /// Ends the epoch at a time, with a beacon if there is a round, and begins the next one.
-fn turn(state: &mut ClusterState, unix_ms: u64) {
+pub fn turn(state: &mut ClusterState, unix_ms: u64) {
     for id in state.shared.members.clone() {
         let saying = Saying::Turn {
             heads: Vec::new(),

@@ -217,7 +217,7 @@ impl World {
         };
         let mut state = Peer::new(self.time(), setup);
         let beacon = self.beacon(peer);
-        let (stored, nonce) = self.shelves.entry(peer).or_default().load();
+        let (stored, nonce, forgetful) = self.shelves.entry(peer).or_default().load();
         let start = Start {
             beacon,
             settings: Settings::default(),
@@ -226,6 +226,7 @@ impl World {
             unix_ms: 0,
             papers: None,
             nonce,
+            forgetful,
         };
         if let Err(error) = state.agree(&start) {
             self.oracle
