@@ -142,3 +142,19 @@ fn fewer_than_half_of_the_members_slander_in_vain() {
         assert_eq!(put_out(&town, peer), []);
     }
 }
+
+#[test]
+fn a_member_to_whom_hardly_anybody_gives_blames_nobody() {
+    let mut town = town();
+    let members = members(&town, false);
+    let (victim, fellows) = members.split_first().unwrap();
+    for &fellow in fellows {
+        withhold(&mut town, fellow, &[*victim]);
+    }
+    town.run_for(seconds(25));
+    let state = town.peers[&fellows[0]].state().unwrap();
+    for &fellow in fellows {
+        assert_eq!(state.given_to(*victim, fellow), 16);
+        assert_eq!(put_out(&town, fellow), []);
+    }
+}
