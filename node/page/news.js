@@ -1,4 +1,4 @@
-// Who comes, goes and moves, in words: what differs from one map to the next.
+// Who comes, goes and moves, in words: what differs from one map to the next; and who is barred, and why.
 
 import { html } from './svg.js';
 
@@ -7,6 +7,7 @@ const LINES = 6;
 
 export class News {
   #list;
+  #accused = new Set();
 
   constructor(list) {
     this.#list = list;
@@ -21,9 +22,22 @@ export class News {
       const text = from === undefined ? `peer ${peer} has a place in cluster ${to}`
         : to === undefined ? `peer ${peer} is no member of cluster ${from} any more`
           : `peer ${peer} moved from cluster ${from} to cluster ${to}`;
-      const time = new Date().toLocaleTimeString([], { hour12: false });
-      this.#list.prepend(html('li', {}, html('time', {}, time), ` ${text}`));
+      this.#add(new Date(), text);
     }
+  }
+
+  /** Evidence that a peer keeps: whoever is barred is told once, with the hour at which the peer heard of it. */
+  accuse(proofs) {
+    for (const { id, culprit, why, barred, heard_unix_ms } of [...proofs].reverse()) {
+      if (!barred || this.#accused.has(id)) continue;
+      this.#accused.add(id);
+      this.#add(new Date(heard_unix_ms), `${culprit.slice(0, 8)} is barred: ${why}`);
+    }
+  }
+
+  #add(at, text) {
+    const time = at.toLocaleTimeString([], { hour12: false });
+    this.#list.prepend(html('li', {}, html('time', {}, time), ` ${text}`));
     while (this.#list.children.length > LINES) this.#list.lastChild.remove();
     this.#list.hidden = !this.#list.children.length;
   }

@@ -120,7 +120,14 @@ async function redraw() {
   page.replay.use(page.map);
   page.map.pick(picked);
   page.news.tell(before, page.map.at);
+  await accuse();
   if (page.status) page.map.focus(page.focus, page.status.links);
+}
+
+/** Who is barred, as the peer that is shown knows. A network whose clusters agree on nothing knows of nobody. */
+async function accuse() {
+  const door = page.network.me === null ? `peers/${page.focus}/` : '';
+  page.news.accuse(await get(`${door}api/v1/evidence`).catch(() => []));
 }
 
 /** Whether the map shows another epoch of a cluster than the node knows. */

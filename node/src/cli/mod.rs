@@ -4,6 +4,7 @@ mod bench;
 mod cluster;
 mod config;
 mod demo;
+mod evidence;
 mod folder;
 mod invite;
 mod keygen;
@@ -67,6 +68,7 @@ enum Command {
     Status(status::Arguments),
     Cluster(cluster::Arguments),
     Member(member::Arguments),
+    Evidence(evidence::Arguments),
     Invite(invite::Arguments),
     Leave(leave::Arguments),
     Peers(peers::Arguments),
@@ -93,6 +95,7 @@ impl Cli {
             Command::Status(arguments) => status::run(&log, &arguments).await,
             Command::Cluster(arguments) => cluster::run(&log, &arguments).await,
             Command::Member(arguments) => member::run(&log, &arguments).await,
+            Command::Evidence(arguments) => evidence::run(&log, &arguments).await,
             Command::Invite(arguments) => invite::run(&arguments),
             Command::Leave(arguments) => leave::run(&log, &arguments).await,
             Command::Peers(arguments) => peers::run(&log, &arguments).await,

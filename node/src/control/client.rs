@@ -3,6 +3,7 @@
 use super::{
     Access,
     cluster::{ClusterStatus, Left, Wanted},
+    evidence::Proof,
     log::LogEntry,
     peers::Around,
     status::Status,
@@ -108,6 +109,16 @@ impl Client {
     pub async fn cluster_log(&self) -> Result<Vec<LogEntry>, Failure> {
         let body = Empty::new().map_err(|never| match never {}).boxed();
         let response = self.ask(Method::GET, "/api/v1/cluster/log", body).await?;
+        self.json(response).await
+    }
+
+    /// The evidence that the node's peer keeps, the newest first.
+    ///
+    /// # Errors
+    /// If the node cannot be reached.
+    pub async fn evidence(&self) -> Result<Vec<Proof>, Failure> {
+        let body = Empty::new().map_err(|never| match never {}).boxed();
+        let response = self.ask(Method::GET, "/api/v1/evidence", body).await?;
         self.json(response).await
     }
 

@@ -14,6 +14,7 @@
 //! | `GET /api/v1/events` | what happens, as server-sent events ([`events`]) | – |
 //! | `GET /api/v1/cluster` | where the peer's cluster is in its agreement ([`cluster`]) | – |
 //! | `GET /api/v1/cluster/log` | the newest entries of the cluster's log | – |
+//! | `GET /api/v1/evidence` | who is proved guilty, of what, and whether it is barred ([`evidence`]) | – |
 //! | `POST /api/v1/cluster/notes` | enters the request's body into that log, as a note | yes |
 //! | `POST /api/v1/cluster/members` | has the peer want `{"add": CARD}` or `{"remove": KEY}` | yes |
 //! | `GET /metrics` | what it counted, for Prometheus ([`metrics`]) | – |
@@ -31,6 +32,7 @@ mod api;
 pub mod client;
 pub mod cluster;
 pub mod events;
+pub mod evidence;
 pub mod guard;
 pub mod log;
 pub mod map;
@@ -88,6 +90,7 @@ pub fn routes(service: Arc<Service>, base: String, token: Option<Token>) -> Rout
         .route("/api/v1/network", get(api::network))
         .route("/api/v1/events", get(api::events))
         .route("/api/v1/peers", get(peers::list))
+        .route("/api/v1/evidence", get(evidence::list))
         .route("/api/v1/leave", post(cluster::leave))
         .route("/api/v1/cluster", get(cluster::show))
         .route("/api/v1/cluster/log", get(cluster::log))

@@ -7,7 +7,9 @@ use hamlet_overlay::{
         Standing,
         entry::Entry,
         order::{Order, Saying},
+        state::Bar,
     },
+    evidence::Evidence,
     identity::PeerId,
     io::{self, Cut, Event, Segment},
     report::Report,
@@ -70,10 +72,25 @@ pub struct AgreementStatus {
     pub standing: Option<Standing>,
     /// The newest entries of the cluster's log, the oldest of them first.
     pub entries: Vec<Entry>,
+    /// The evidence that the peer keeps.
+    pub evidence: Vec<KnownEvidence>,
+    /// Whom its cluster bars at present.
+    pub bars: Vec<Bar>,
     /// Why it takes no part any more, if it did.
     pub failed: Option<String>,
     /// The time by the peer's clock.
     pub now: Time,
+}
+
+/// Evidence that a peer keeps.
+#[derive(Clone, Debug)]
+pub struct KnownEvidence {
+    /// The evidence.
+    pub evidence: Arc<Evidence>,
+    /// Whom it is against.
+    pub culprit: PeerId,
+    /// When the peer heard of it, in milliseconds since 1970.
+    pub heard_unix_ms: u64,
 }
 
 /// What is asked of the task that owns the peer.

@@ -10,7 +10,9 @@ pub mod passage;
 mod run;
 
 pub use config::{DriverConfig, Fault, JournalPath, StartError};
-pub use handle::{AgreementStatus, LinkStatus, PeerHandle, PeerStatus, PublishError, Stopped};
+pub use handle::{
+    AgreementStatus, KnownEvidence, LinkStatus, PeerHandle, PeerStatus, PublishError, Stopped,
+};
 
 use crate::{
     agreement::{Content, Home, Journal, Worker},

@@ -3,7 +3,7 @@
 use super::{
     Clock,
     config::Fault,
-    handle::{AgreementStatus, LinkStatus, PeerHandle, PeerStatus, Request},
+    handle::{AgreementStatus, KnownEvidence, LinkStatus, PeerHandle, PeerStatus, Request},
     passage::Tap,
 };
 use crate::{
@@ -244,12 +244,28 @@ impl<T: Transport> Driver<T> {
     fn agreement(&self) -> AgreementStatus {
         let peer = &self.parts.peer;
         let entries = peer.state().map(|state| state.entries().cloned().collect());
+        let bars = peer
+            .state()
+            .map(|state| state.bars().map(|(_, bar)| *bar).collect());
         AgreementStatus {
             standing: peer.standing(),
             entries: entries.unwrap_or_default(),
+            evidence: self.evidence(),
+            bars: bars.unwrap_or_default(),
             failed: self.agreement_failed.clone(),
             now: self.parts.clock.now(),
         }
+    }
+
+    fn evidence(&self) -> Vec<KnownEvidence> {
+        let born = self.parts.clock.unix_ms_at_zero();
+        let known = self.parts.peer.known_evidence();
+        let known = known.map(|(evidence, culprit, heard_ms)| KnownEvidence {
+            evidence: evidence.clone(),
+            culprit,
+            heard_unix_ms: born.saturating_add_signed(heard_ms),
+        });
+        known.collect()
     }
 
     /// Takes what the thread of agreement hands back.

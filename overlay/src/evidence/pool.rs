@@ -113,6 +113,12 @@ impl Pool {
         self.kept.values().map(|kept| &kept.evidence)
     }
 
+    /// The same, with whom it is against, and until when it is passed on.
+    pub fn known(&self) -> impl Iterator<Item = (&Arc<Evidence>, PeerId, Time)> {
+        let kept = self.kept.values();
+        kept.map(|kept| (&kept.evidence, kept.culprit, kept.until))
+    }
+
     /// Whether a peer brought something false before.
     pub fn distrusts(&self, peer: PeerId) -> bool {
         self.liars.contains(&peer)

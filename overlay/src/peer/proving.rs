@@ -26,6 +26,15 @@ impl Peer {
         self.pool.all().map(|evidence| &**evidence)
     }
 
+    /// The same, with whom it is against, and when this peer heard of it, in milliseconds after [`Time::ZERO`].
+    pub fn known_evidence(&self) -> impl Iterator<Item = (&Arc<Evidence>, PeerId, i64)> {
+        let term = self.core.view.parameters.bar_ms;
+        self.pool.known().map(move |(evidence, culprit, until)| {
+            let until = until.since(Time::ZERO).as_millis() as i64;
+            (evidence, culprit, until - i64::from(term))
+        })
+    }
+
     /// Somebody brings evidence, which proves itself. Nobody honest brings what does not: such a one is listened to no more, so it
     /// costs this peer three checks of signatures once.
     pub(super) fn on_evidence(&mut self, from: PeerId, evidence: Evidence) -> Result<(), Refusal> {
