@@ -38,7 +38,15 @@ impl Oracle {
         honest: impl Fn(PeerId) -> bool,
     ) {
         match agreed {
-            Agreed::Entry(entry) => self.entered(cluster, by, entry),
+            Agreed::Entry(entry) => {
+                self.entered(cluster, by, entry);
+                if let Act::Barred { peer, .. } = entry.act
+                    && honest(peer)
+                {
+                    let text = format!("cluster {cluster} bars {peer:?}");
+                    self.blame(Violation::Framed(text));
+                }
+            }
             Agreed::Proved(culprit) if honest(*culprit) => {
                 self.blame(Violation::Framed(format!(
                     "{by:?} holds a proof against {culprit:?}"
@@ -68,6 +76,14 @@ impl Oracle {
             && honest(peer)
         {
             let text = format!("cluster {cluster} puts out {peer:?} for not giving");
+            self.blame(Violation::Framed(text));
+        }
+    }
+
+    /// Evidence has come up at a peer: never against anybody honest, whatever happened to it (V1).
+    pub fn convicted(&mut self, by: PeerId, culprit: PeerId, honest: bool) {
+        if honest {
+            let text = format!("{by:?} holds evidence against {culprit:?}");
             self.blame(Violation::Framed(text));
         }
     }

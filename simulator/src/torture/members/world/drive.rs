@@ -62,6 +62,10 @@ impl World {
                         self.oracle.put_out(cluster, &agreed, honest);
                     }
                 }
+                Output::Event(Event::Convicted { culprit, .. }) => {
+                    let honest = !self.silent.contains(&culprit);
+                    self.oracle.convicted(peer, culprit, honest);
+                }
                 Output::Connect(other) => {
                     self.wants.insert((peer, other));
                     connect.push(other);
