@@ -3,6 +3,7 @@
 mod beacon;
 mod consensus;
 mod epochs;
+mod evidence;
 mod learn;
 mod members;
 mod placement;
@@ -25,6 +26,7 @@ enum Part {
     Beacon(beacon::Arguments),
     Consensus(consensus::Arguments),
     Epochs(epochs::Arguments),
+    Evidence(evidence::Arguments),
     Learn(learn::Arguments),
     Members(members::Arguments),
     Simulator(simulator::Arguments),
@@ -38,6 +40,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Part::Beacon(arguments) => beacon::run(arguments),
         Part::Consensus(arguments) => consensus::run(arguments),
         Part::Epochs(arguments) => epochs::run(arguments),
+        Part::Evidence(arguments) => evidence::run(arguments),
         Part::Learn(arguments) => learn::run(arguments),
         Part::Members(arguments) => members::run(arguments),
         Part::Simulator(arguments) => simulator::run(arguments),
