@@ -57,7 +57,7 @@ const PRESETS: [(&str, &str, &str); 13] = [
     ),
     (
         "lost-disk",
-        "a source whose disk is lost, and which contradicts itself when it starts again",
+        "a source whose disk is lost, and which goes on above all numbers that it can have used",
         include_str!("../../scenarios/lost-disk.toml"),
     ),
     (
