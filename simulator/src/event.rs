@@ -53,6 +53,11 @@ pub enum Event {
         /// Which of its absences begins.
         number: u32,
     },
+    /// The peer goes that said it would, whether its cluster does without it or not.
+    Departs {
+        /// Which of its absences begins.
+        number: u32,
+    },
     /// The peer comes back.
     Returns {
         /// Which of its absences is over.
@@ -92,6 +97,7 @@ impl Event {
             Event::Written => (10, [0; 2]),
             Event::Probes => (11, [0; 2]),
             Event::Epoch => (12, [0; 2]),
+            Event::Departs { number } => (13, [u64::from(*number), 0]),
         }
     }
 }

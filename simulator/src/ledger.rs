@@ -93,6 +93,17 @@ impl PeerSet {
     }
 }
 
+/// How a newcomer got on.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming {
+    /// When it came and asked the way.
+    pub at: Time,
+    /// When it first handed out a segment.
+    pub plays: Option<Time>,
+    /// When it first took part in a cluster as a member.
+    pub placed: Option<Time>,
+}
+
 /// Everything that is counted while a world runs.
 pub struct Ledger {
     sent: Vec<Sent>,
@@ -100,6 +111,7 @@ pub struct Ledger {
     connected: u64,
     left: u64,
     stopped: BTreeMap<(StreamNumber, u32), Time>,
+    comings: BTreeMap<u32, Coming>,
 }
 
 impl Ledger {
@@ -111,6 +123,7 @@ impl Ledger {
             connected: 0,
             left: 0,
             stopped: BTreeMap::new(),
+            comings: BTreeMap::new(),
         }
     }
 
@@ -122,6 +135,35 @@ impl Ledger {
     /// An end of a link came up. Those of the founding do not count.
     pub fn connected(&mut self, now: Time) {
         self.connected += u64::from(now >= Time::ZERO + Settings::WARM_UP);
+    }
+
+    /// A newcomer came.
+    pub fn came(&mut self, peer: usize, at: Time) {
+        let coming = Coming {
+            at,
+            plays: None,
+            placed: None,
+        };
+        self.comings.insert(peer as u32, coming);
+    }
+
+    /// A peer handed out a segment.
+    pub fn plays(&mut self, peer: usize, now: Time) {
+        if let Some(coming) = self.comings.get_mut(&(peer as u32)) {
+            coming.plays.get_or_insert(now);
+        }
+    }
+
+    /// A peer takes part in a cluster as a member.
+    pub fn placed(&mut self, peer: usize, now: Time) {
+        if let Some(coming) = self.comings.get_mut(&(peer as u32)) {
+            coming.placed.get_or_insert(now);
+        }
+    }
+
+    /// How newcomers got on.
+    pub fn by_coming(&self) -> &BTreeMap<u32, Coming> {
+        &self.comings
     }
 
     /// A peer left.
@@ -170,6 +212,7 @@ impl Ledger {
         self.connected += other.connected;
         self.left += other.left;
         self.stopped.extend(&other.stopped);
+        self.comings.extend(&other.comings);
         for (sent, other) in self.sent.iter_mut().zip(&other.sent) {
             for (bytes, more) in sent.0.iter_mut().zip(other.0) {
                 *bytes += more;

@@ -16,6 +16,7 @@
 //!
 //! Nothing in here reads a clock, a file or the environment, and many worlds may run side by side.
 
+mod accord;
 mod agenda;
 pub mod agreement;
 pub mod audit;

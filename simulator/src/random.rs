@@ -52,6 +52,8 @@ pub enum Purpose {
     Walks,
     /// Beacons that draw walks.
     Beacons,
+    /// Whom newcomers know.
+    Contacts,
 }
 
 /// The random numbers of one world that serve one purpose.

@@ -179,6 +179,11 @@ impl Scene {
                 .saturating_sub(Settings::SETTLING.as_micros() as u64),
         );
         let to = cut + Settings::DEADLINE;
+        self.was_there(peer, from, to)
+    }
+
+    /// Whether a peer was there all the time from one moment to another.
+    pub(crate) fn was_there(&self, peer: usize, from: Time, to: Time) -> bool {
         let mut absences = self.absences[peer].iter();
         absences.all(|away| away.to <= from || to < away.from)
     }

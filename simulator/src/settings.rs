@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use crate::links::LinkSettings;
+pub use hamlet_consensus::Model as FaultModel;
 
 /// Everything that a world is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub peers: usize,
     /// The parameters of their network.
     pub parameters: Parameters,
+    /// How peers come to their places in clusters.
+    pub membership: Membership,
     /// How many streams there are, each of a source of its own.
     pub streams: usize,
     /// The rate of each stream, in bits per second.
@@ -53,6 +56,18 @@ pub struct Settings {
     /// The mechanism that all peers lack, if any.
     #[cfg(feature = "ablation")]
     pub without: Option<hamlet_overlay::ablation::Mechanism>,
+}
+
+/// How peers come to their places in clusters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Membership {
+    /// By the founding, and they keep them.
+    #[default]
+    Fixed,
+    /// As clusters agree on it: who comes asks for a walk, who is gone is put out. Who comes back without what it knew
+    /// is another peer, with a key of its own.
+    Living,
 }
 
 /// Byzantine peers that do the same.
@@ -133,6 +148,8 @@ impl Settings {
     pub const DEADLINE: Duration = Duration::from_millis(1500);
     /// After how long in the network a peer that came (back) must get every segment on time.
     pub const SETTLING: Duration = Duration::from_secs(10);
+    /// After how long a peer that came should have a place in a cluster, where membership lives.
+    pub const PLACING: Duration = Duration::from_secs(60);
     /// How much room the publisher's certificate leaves over the stream's rate, in percent.
     pub const CERTIFIED_PERCENT: u64 = 125;
     /// A decoder can start with every so many segments.
@@ -148,6 +165,7 @@ impl Settings {
                 h: 2,
                 ..Parameters::for_peers(peers)
             },
+            membership: Membership::Fixed,
             streams: 1,
             bits_per_s: 1_000_000,
             publishing,
@@ -168,6 +186,11 @@ impl Settings {
     pub(crate) fn first_cut(&self, stream: usize) -> Time {
         let turn = self.parameters.segment() * stream as u32 / self.streams.max(1) as u32;
         Time::ZERO + Settings::WARM_UP + turn
+    }
+
+    /// Whether membership lives.
+    pub(crate) fn lives(&self) -> bool {
+        self.membership == Membership::Living
     }
 
     /// How many segments a source cuts.
@@ -219,6 +242,9 @@ pub enum SettingsError {
         /// Which share.
         what: &'static str,
     },
+    /// A peer cannot take part in agreement.
+    #[error("a peer cannot take part in agreement: {0}")]
+    Agreement(String),
     /// A value of a scenario makes no sense.
     #[error(transparent)]
     Wrong(#[from] Wrong),
@@ -248,6 +274,15 @@ impl Settings {
         }
         self.source.check("source")?;
         moves::check(self)?;
+        if self.lives() && !self.moves.is_empty() {
+            let remedy =
+                "where membership lives clusters move their members themselves: leave it out";
+            return Err(Wrong::new("moves", remedy).into());
+        }
+        if self.lives() && self.source.lies() {
+            let remedy = "sources that lie are tried where membership is fixed";
+            return Err(Wrong::new(field("source", "behavior"), remedy).into());
+        }
         for (number, some) in self.adversaries.iter().enumerate() {
             some.check(&format!("adversaries[{number}]"), self.peers)?;
         }

@@ -18,7 +18,7 @@ use hamlet_simulator::{
     machines::MachineFault,
     moves::Move,
     publisher::SourceSettings,
-    settings::{Adversaries, Signatures},
+    settings::{Adversaries, FaultModel, Membership, Signatures},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub struct Scenario {
     pub signer: Signer,
     /// Whether every peer computes everything itself.
     pub verify_all: bool,
+    /// Whether places in clusters are those of the founding, or clusters agree on them.
+    pub membership: Membership,
     /// The parameters of the network.
     pub parameters: Wishes,
     /// What the source of the first stream does.
@@ -83,13 +85,25 @@ pub struct Wishes {
     /// How much of the stream one segment holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment_ms: Option<u16>,
+    /// How long an epoch of a cluster lasts at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch_ms: Option<u32>,
+    /// How long a member may keep its place; left out, for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u32>,
+    /// How long a member may be silent until it is put out; left out, for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silence_ms: Option<u32>,
+    /// What clusters assume of their faulty members and of the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault_model: Option<FaultModel>,
 }
 
 /// How statements are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signer {
-    /// Ed25519 up to 200 peers, simulated above
+    /// Ed25519 up to 200 peers, simulated above and where membership lives
     #[default]
     Auto,
     /// As on the network
@@ -110,6 +124,7 @@ impl Default for Scenario {
             seeds: Seeds::one(1),
             signer: Signer::Auto,
             verify_all: false,
+            membership: Membership::default(),
             parameters: Wishes::default(),
             source: SourceSettings::default(),
             links: LinkSettings::default(),
@@ -142,14 +157,20 @@ impl Scenario {
                 n,
                 k: wishes.k.unwrap_or(n / 2),
                 segment_ms: wishes.segment_ms.unwrap_or(usual.segment_ms),
+                epoch_ms: wishes.epoch_ms.unwrap_or(usual.epoch_ms),
+                lease_ms: wishes.lease_ms.or(usual.lease_ms),
+                silence_ms: wishes.silence_ms.or(usual.silence_ms),
+                fault_model: wishes.fault_model.unwrap_or(usual.fault_model),
                 ..usual
             },
+            membership: self.membership,
             streams: self.streams,
             bits_per_s: self.rate.bits_per_s,
             publishing: Duration::from_secs_f64(self.seconds),
             source: self.source,
             adversaries: self.adversaries.clone(),
             signatures: match self.signer {
+                Signer::Auto if self.membership == Membership::Living => Signatures::Simulated,
                 Signer::Auto => Signatures::for_peers(self.peers),
                 Signer::Ed25519 => Signatures::Ed25519,
                 Signer::Simulated => Signatures::Simulated,

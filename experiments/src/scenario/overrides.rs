@@ -11,7 +11,7 @@ use hamlet_simulator::{
     churn::Sessions,
     links::{Latency, Loss, Rates},
     publisher::Publishing,
-    settings::Adversaries,
+    settings::{Adversaries, FaultModel, Membership},
 };
 use std::{error::Error, path::PathBuf, time::Duration};
 
@@ -48,7 +48,7 @@ pub struct Overrides {
     byzantine: Option<f64>,
     /// What the Byzantine peers do, in place of what the scenario has them do: honest, withholding, silent,
     /// colluders-only, partial[:PERCENT starved], sparing[:gives a segment in so many], polluter, late[:MS],
-    /// slander, never-complete, flood, replay, satiation[:PERCENT starved], on-off; several with + between them, and
+    /// slander, never-complete, flood, replay, mute (in agreement), satiation[:PERCENT starved], on-off; several with + between them, and
     /// @ON/EVERY in seconds after them, as in late:200+slander@4/8 [default: silent]
     #[arg(long, value_name = "BEHAVIOR")]
     behavior: Option<Conduct>,
@@ -76,6 +76,22 @@ pub struct Overrides {
     /// Shards that restore a segment [default: half of n]
     #[arg(long, value_name = "SHARDS")]
     k: Option<u8>,
+    /// How peers come to their places in clusters: fixed, by the founding; living, as clusters agree on it [default: fixed]
+    #[arg(long, value_name = "MEMBERSHIP", value_parser = membership)]
+    membership: Option<Membership>,
+    /// How long an epoch of a cluster lasts at least [default: 4000]
+    #[arg(long, value_name = "MS")]
+    epoch_ms: Option<u32>,
+    /// How long a member keeps its place until it walks again [default: for ever]
+    #[arg(long, value_name = "MS")]
+    lease_ms: Option<u32>,
+    /// How long a member may be silent until its fellows put it out [default: for ever]
+    #[arg(long, value_name = "MS")]
+    silence_ms: Option<u32>,
+    /// Clusters assume that messages take at most this long, and bear a larger minority of faulty members for it; 0: they
+    /// assume nothing [default: 0]
+    #[arg(long, value_name = "MS")]
+    synchrony_ms: Option<u64>,
     /// How much of the stream one segment holds [default: 250]
     #[arg(long, value_name = "MS")]
     segment_ms: Option<u16>,
@@ -102,6 +118,14 @@ pub struct Overrides {
     #[cfg(feature = "ablation")]
     #[arg(long, value_name = "MECHANISM", value_parser = mechanism)]
     without: Option<hamlet_simulator::Mechanism>,
+}
+
+fn membership(text: &str) -> Result<Membership, String> {
+    match text {
+        "fixed" => Ok(Membership::Fixed),
+        "living" => Ok(Membership::Living),
+        _ => Err("membership is fixed or living".to_owned()),
+    }
 }
 
 #[cfg(feature = "ablation")]
@@ -163,6 +187,7 @@ impl Overrides {
             &self.seconds.map(|time| time.as_secs_f64()),
             &mut scenario.seconds,
         );
+        set(&self.membership, &mut scenario.membership);
         set(&self.streams, &mut scenario.streams);
         set(&self.source, &mut scenario.source.behavior);
         set(&self.rate, &mut scenario.rate);
@@ -185,6 +210,21 @@ impl Overrides {
             *field = wish.or(*field);
         }
         parameters.segment_ms = self.segment_ms.or(parameters.segment_ms);
+        for (wish, field) in [
+            (self.epoch_ms, &mut parameters.epoch_ms),
+            (self.lease_ms, &mut parameters.lease_ms),
+            (self.silence_ms, &mut parameters.silence_ms),
+        ] {
+            *field = wish.or(*field);
+        }
+        if let Some(bound_ms) = self.synchrony_ms {
+            parameters.fault_model = Some(match bound_ms {
+                0 => FaultModel::PartialSynchrony,
+                ms => FaultModel::Synchrony {
+                    bound: Duration::from_millis(ms),
+                },
+            });
+        }
         let links = &mut scenario.links;
         if let Some(Milliseconds(latency)) = &self.latency {
             links.latency = Latency::Uniform {

@@ -4,7 +4,7 @@ use super::read::Source;
 use std::fmt::Write;
 
 /// Name, what it shows, and the file.
-const PRESETS: [(&str, &str, &str); 13] = [
+const PRESETS: [(&str, &str, &str); 16] = [
     (
         "no-faults",
         "what the network costs when nobody lies",
@@ -59,6 +59,21 @@ const PRESETS: [(&str, &str, &str); 13] = [
         "lost-disk",
         "a source whose disk is lost, and which goes on above all numbers that it can have used",
         include_str!("../../scenarios/lost-disk.toml"),
+    ),
+    (
+        "living-rest",
+        "clusters agree on their members, and nobody comes or goes",
+        include_str!("../../scenarios/living-rest.toml"),
+    ),
+    (
+        "living",
+        "clusters agree on their members while peers crash and others come; choose how many by --churn-per-minute",
+        include_str!("../../scenarios/living.toml"),
+    ),
+    (
+        "living-silent",
+        "the same with 20 % who give nothing, neither shards nor votes; --byzantine 0.3 for more",
+        include_str!("../../scenarios/living-silent.toml"),
     ),
     (
         "scale",

@@ -31,6 +31,8 @@ fn higher_is_worse(figure: &str) -> Option<bool> {
         "delivered_ratio"
         | "on_time_ratio"
         | "on_time_ratio_worst_peer"
+        | "placed_ratio"
+        | "epochs_per_min_min"
         | "sim_seconds_per_wall_second" => Some(false),
         "repaired_ratio"
         | "upload_ratio_mean"
@@ -52,6 +54,11 @@ fn higher_is_worse(figure: &str) -> Option<bool> {
         | "p50"
         | "p99"
         | "max"
+        | "playing_ms_p50"
+        | "playing_ms_p99"
+        | "place_ms_p50"
+        | "place_ms_p90"
+        | "place_ms_p99"
         | "invariant_violations"
         | "wall_seconds" => Some(true),
         _ => None,
@@ -88,12 +95,14 @@ fn summarise(runs: &[Value]) -> Map<String, Value> {
         let values: Vec<&Value> = runs.iter().map(|run| &run[name]).collect();
         match name.as_str() {
             "seed" | "trace_hash" | "worst_clusters" => continue,
-            "latency_ms" => {
+            "latency_ms" | "joins" => {
                 let mut means = Map::new();
                 let mut worst_of = Map::new();
-                for part in ["p50", "p99", "max"] {
+                let parts = first.as_object().into_iter().flat_map(Map::keys);
+                let parts = parts.filter(|part| *part != "worst_peers");
+                for part in parts {
                     let values: Vec<&Value> = values.iter().map(|value| &value[part]).collect();
-                    means.insert(part.to_owned(), mean(&values));
+                    means.insert(part.clone(), mean(&values));
                     worst_of.extend(worst_value(part, &values, &seeds));
                 }
                 summary.insert(name.clone(), means.into());

@@ -1,6 +1,7 @@
 //! The results as a table to read.
 
 use super::results::Run;
+use hamlet_simulator::figures::Joins;
 use std::io::{self, Write};
 
 /// A line of the table: what it says of a run, and which of two values is worse.
@@ -86,6 +87,29 @@ const LINES: [Line; 17] = [
     ),
 ];
 
+/// A line about newcomers: what it says, with how many digits.
+type JoinLine = (&'static str, usize, fn(&Joins) -> f64);
+
+/// Those that there are, where membership lives; a higher value is the worse one.
+const JOINS: [JoinLine; 6] = [
+    ("ms to playing, p50", 0, |joins| {
+        infinite(joins.playing_ms_p50)
+    }),
+    ("ms to playing, p99", 0, |joins| {
+        infinite(joins.playing_ms_p99)
+    }),
+    ("ms to a place, p50", 0, |joins| {
+        infinite(joins.place_ms_p50)
+    }),
+    ("ms to a place, p90", 0, |joins| {
+        infinite(joins.place_ms_p90)
+    }),
+    ("ms to a place, p99", 0, |joins| {
+        infinite(joins.place_ms_p99)
+    }),
+    ("without a place", 4, |joins| 1.0 - joins.placed_ratio),
+];
+
 const fn line(
     name: &'static str,
     value: fn(&Run) -> f64,
@@ -159,6 +183,20 @@ pub fn print(mut to: impl Write, runs: &[Run]) -> io::Result<()> {
                 value(worst),
                 worst.figures.seed
             )?;
+        }
+        writeln!(to)?;
+    }
+    let joins: Vec<(u64, &Joins)> = (runs.iter())
+        .filter_map(|run| Some((run.figures.seed, run.figures.joins.as_ref()?)))
+        .collect();
+    for (name, digits, value) in JOINS {
+        let of = joins.iter().map(|(seed, joins)| (*seed, value(joins)));
+        let worst = of.clone().max_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((seed, worst)) = worst else { break };
+        let mean = of.map(|(_, value)| value).sum::<f64>() / joins.len() as f64;
+        write!(to, "{name:<24}{mean:>12.digits$}")?;
+        if joins.len() > 1 {
+            write!(to, "{worst:>12.digits$}   seed {seed}")?;
         }
         writeln!(to)?;
     }

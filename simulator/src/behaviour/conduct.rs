@@ -1,8 +1,8 @@
 //! What one adversary does, as a value that can be written down: `silent`, `late:300+slander`, `polluter@4/8`.
 
 use super::{
-    Beg, Behaviour, Chain, Flood, Late, Pollute, Replay, Rhythm, Satiate, Schedule, Scheduled,
-    Slander, Withhold,
+    Beg, Behaviour, Chain, Flood, Late, Mute, Pollute, Replay, Rhythm, Satiate, Schedule,
+    Scheduled, Slander, Withhold,
 };
 use hamlet_overlay::time::{Duration, Time};
 use serde::{Deserialize, Serialize};
@@ -48,12 +48,14 @@ pub enum Kind {
     Flood,
     /// It says again what was said before.
     Replay,
+    /// It votes for nothing in its cluster's agreement, and gives nothing to it.
+    Mute,
     /// It feeds others before their time, and starves this many percent of them.
     Satiation(u8),
 }
 
 /// The kinds by name, as they are when no number is given with them.
-const KINDS: [(&str, Kind); 13] = [
+const KINDS: [(&str, Kind); 14] = [
     ("honest", Kind::Honest),
     ("withholding", Kind::Withholding),
     ("silent", Kind::Silent),
@@ -66,6 +68,7 @@ const KINDS: [(&str, Kind); 13] = [
     ("never-complete", Kind::NeverComplete),
     ("flood", Kind::Flood),
     ("replay", Kind::Replay),
+    ("mute", Kind::Mute),
     ("satiation", Kind::Satiation(50)),
 ];
 
@@ -124,6 +127,7 @@ impl Kind {
             Kind::Slander => vec![Box::new(Slander)],
             Kind::NeverComplete => vec![Box::<Beg>::default()],
             Kind::Flood => vec![Box::<Flood>::default()],
+            Kind::Mute => vec![Box::new(Mute)],
             Kind::Replay => vec![Box::<Replay>::default()],
             Kind::Satiation(victims) => vec![Box::new(Satiate::new(victims))],
         }

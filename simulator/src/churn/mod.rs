@@ -3,7 +3,7 @@
 mod plan;
 mod trace;
 
-pub(crate) use plan::absences;
+pub(crate) use plan::{Begun, absences};
 pub use trace::{Session, TraceError};
 
 use crate::{

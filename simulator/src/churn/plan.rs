@@ -8,8 +8,17 @@ use crate::{
 };
 use hamlet_overlay::time::Time;
 
+/// What is known of the sessions in which a world begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// Each began at a moment uniform in it. So more of them end in the first minutes than later.
+    Uniform,
+    /// The same, but those of a constant rate are as long from then on as any.
+    Memoryless,
+}
+
 /// Per peer, when it is away in a world that ends at `end`: in the order of time, apart from one another.
-pub(crate) fn absences(churn: &Churn, cast: &Cast, end: Time) -> Vec<Vec<Stretch>> {
+pub(crate) fn absences(churn: &Churn, cast: &Cast, end: Time, begun: Begun) -> Vec<Vec<Stretch>> {
     let peers = cast.clusters.len();
     let dice = Randomness::new(cast.seed, Purpose::Churn);
     let mut all = vec![Vec::new(); peers];
@@ -46,7 +55,7 @@ pub(crate) fn absences(churn: &Churn, cast: &Cast, end: Time) -> Vec<Vec<Stretch
         | Sessions::Weibull { away_s, .. }
         | Sessions::Lognormal { away_s, .. } => {
             for (peer, absences) in all.iter_mut().enumerate() {
-                *absences = alternate(&churn.sessions, *away_s, dice, peer as u64, end);
+                *absences = alternate((&churn.sessions, begun), *away_s, dice, peer as u64, end);
             }
         }
     }
@@ -60,9 +69,9 @@ fn absence(from: Time, to: Time) -> Stretch {
     Stretch { from, to }
 }
 
-/// Sessions and absences by turns. The first session has begun before the world, at a moment uniform in it.
+/// Sessions and absences by turns. The first session has begun before the world.
 fn alternate(
-    sessions: &Sessions,
+    (sessions, begun): (&Sessions, Begun),
     away_s: f64,
     dice: Randomness,
     peer: u64,
@@ -71,7 +80,9 @@ fn alternate(
     let mut absences = Vec::new();
     let mut second = 0.0;
     for turn in 0.. {
+        let is_constant = matches!(sessions, Sessions::Poisson { .. });
         let first = match turn {
+            0 if is_constant && begun == Begun::Memoryless => 1.0,
             0 => dice.unit([peer, 2]),
             _ => 1.0,
         };
@@ -140,7 +151,8 @@ mod tests {
             ..Churn::default()
         };
         churn.check("churn", 1000).unwrap();
-        absences(&churn, &cast, Time::ZERO + Duration::from_secs(seconds))
+        let end = Time::ZERO + Duration::from_secs(seconds);
+        absences(&churn, &cast, end, Begun::Uniform)
     }
 
     fn departures(plan: &[Vec<Stretch>]) -> usize {
@@ -169,6 +181,27 @@ mod tests {
         for absences in &plan {
             assert!(absences.windows(2).all(|pair| pair[0].to < pair[1].from));
         }
+    }
+
+    #[test]
+    fn a_constant_rate_is_so_from_the_first_minute_on() {
+        let cast = Cast {
+            seed: 1,
+            sources: vec![0],
+            clusters: vec![0; 10_000],
+        };
+        let sessions = Sessions::Poisson {
+            per_minute: 0.3,
+            away_s: 1000.0,
+        };
+        let churn = Churn {
+            sessions,
+            ..Churn::default()
+        };
+        let end = Time::ZERO + Duration::from_secs(61);
+        let left = departures(&absences(&churn, &cast, end, Begun::Memoryless));
+        // 1 - e^-0.3 of them.
+        assert!((2_450..2_740).contains(&left), "{left}");
     }
 
     #[test]

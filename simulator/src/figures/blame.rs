@@ -2,7 +2,7 @@
 
 use super::ratio;
 use crate::scene::Scene;
-use hamlet_overlay::{report::Report, set::SlotSet, view::SegmentNumber};
+use hamlet_overlay::{report::Report, set::SlotSet, view::Cluster};
 
 /// Slots of fellow members as honest peers see them: how many, and how many of them are called silent.
 #[derive(Clone, Copy, Default)]
@@ -13,14 +13,13 @@ pub(crate) struct Blame {
 }
 
 impl Blame {
-    /// Adds what an honest peer reports.
-    pub fn add(&mut self, scene: &Scene, peer: usize, report: &Report) {
+    /// Adds what an honest peer of this cluster reports.
+    pub fn add(&mut self, scene: &Scene, peer: usize, cluster: &Cluster, report: &Report) {
         let me = scene.directory.id(peer);
         for (&stream, of_stream) in &report.streams {
             if scene.stream_of(peer) == Some(stream) {
                 continue;
             }
-            let cluster = scene.governing(stream, SegmentNumber::MAX).cluster(peer);
             let silent: SlotSet = of_stream.silent_slots.iter().copied().collect();
             for slot in 0..scene.network.parameters().n {
                 let holder = cluster.holder(slot);

@@ -6,8 +6,7 @@ use hamlet_overlay::{identity::PeerId, view::Cluster};
 use std::sync::Arc;
 
 /// The share of clusters of which adversaries are half or more.
-pub fn captured(scene: &Scene) -> f64 {
-    let clusters = scene.last_membership().clusters();
+pub fn captured(scene: &Scene, clusters: &[Arc<Cluster>]) -> f64 {
     let is_byzantine = |id: &&PeerId| {
         let index = scene.directory.index(**id);
         index.is_some_and(|peer| scene.byzantine[peer])
@@ -20,7 +19,11 @@ pub fn captured(scene: &Scene) -> f64 {
     ratio(captured as u64, clusters.len() as u64)
 }
 
-pub fn worst_clusters(scene: &Scene, segments: &[Share]) -> Vec<ClusterFigures> {
+pub fn worst_clusters(
+    scene: &Scene,
+    clusters: &[Arc<Cluster>],
+    segments: &[Share],
+) -> Vec<ClusterFigures> {
     let figures = |cluster: &Arc<Cluster>| {
         let members = cluster.members().iter();
         let members: Vec<usize> = members
@@ -43,8 +46,7 @@ pub fn worst_clusters(scene: &Scene, segments: &[Share]) -> Vec<ClusterFigures> 
             on_time_ratio: ratio(on_time, owed),
         })
     };
-    let clusters = scene.last_membership().clusters().iter();
-    let mut worst: Vec<ClusterFigures> = clusters.filter_map(figures).collect();
+    let mut worst: Vec<ClusterFigures> = clusters.iter().filter_map(figures).collect();
     worst.retain(|cluster| cluster.on_time_ratio < 1.0);
     worst.sort_by(|a, b| a.on_time_ratio.total_cmp(&b.on_time_ratio));
     worst.truncate(WORST_CLUSTERS);

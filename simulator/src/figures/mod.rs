@@ -2,9 +2,11 @@
 
 mod blame;
 mod clusters;
+mod joins;
 mod proof;
 
 pub(crate) use blame::Blame;
+pub use joins::Joins;
 
 use crate::{
     ledger::{Arrivals, Ledger, Sent},
@@ -15,10 +17,10 @@ use hamlet_overlay::{
     hash::Hash,
     io::{Class, Refusal},
     time::Time,
-    view::StreamNumber,
+    view::{Cluster, StreamNumber},
 };
 use serde::Serialize;
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// What a run came to. Ratios of bytes are over the bytes of the stream; "receivers" of a stream are the
 /// honest peers without its source. Of several streams the figures are over all of them together.
@@ -106,8 +108,11 @@ pub struct Figures {
     pub stopped_ratio: f64,
     /// From the first contradiction until the last of them did; `None` if nobody did.
     pub stopped_after_ms: Option<f64>,
-    /// Peers that were put out; nobody is, while membership is that of the founding.
+    /// Peers that their clusters put out for their silence or since they gave too little, each time counted, where membership lives.
     pub evicted: Evicted,
+    /// How newcomers got on, and how clusters changed, where membership lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joins: Option<Joins>,
     /// The seed of the world.
     pub seed: u64,
     /// Events that happened.
@@ -118,12 +123,12 @@ pub struct Figures {
     pub trace_hash: String,
 }
 
-/// Peers that were put out of the network.
+/// Peers that were put out of their clusters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Evicted {
-    /// Rightly.
+    /// Byzantine ones.
     pub byzantine: usize,
-    /// Wrongly.
+    /// Honest ones that had been there all the time: wrongly.
     pub honest: usize,
 }
 
@@ -163,6 +168,11 @@ pub(crate) struct Account<'a> {
     pub connections: usize,
     pub refused: BTreeMap<Refusal, u64>,
     pub blame: Blame,
+    /// The clusters as they are in the end.
+    pub clusters: Vec<Arc<Cluster>>,
+    pub evicted: Evicted,
+    /// The share of honest peers with a place, where membership lives.
+    pub placed_ratio: Option<f64>,
     pub events: u64,
     pub violations: u64,
     pub trace: Hash,
@@ -176,7 +186,8 @@ impl Account<'_> {
         } = self;
         let parameters = &settings.parameters;
         let due = |at: Time| at + Settings::DRAIN <= self.now;
-        let honest = (0..settings.peers).filter(|&peer| !scene.byzantine[peer]);
+        let everybody = scene.directory.len();
+        let honest = (0..everybody).filter(|&peer| !scene.byzantine[peer]);
         let receivers: Vec<usize> = honest.collect();
         let watchers: Vec<Vec<usize>> = (0..settings.streams)
             .map(|stream| {
@@ -193,6 +204,7 @@ impl Account<'_> {
                 let receivers = &watchers[usize::from(published.stream)];
                 Share {
                     arrivals,
+                    cut: published.at,
                     owed: Share::owed(scene, receivers, published.at),
                     receivers: receivers.len(),
                 }
@@ -218,28 +230,35 @@ impl Account<'_> {
             .map(|segment| segment.first.payload.len() as u64)
             .sum();
         let sent = self.ledger.by_peer();
-        let honest = (0..settings.peers).filter(|&peer| !scene.byzantine[peer]);
-        let honest: Vec<&Sent> = honest.map(|peer| &sent[peer]).collect();
+        let presence = Presence::of(scene, settings, self.now);
+        let honest: Vec<&Sent> = receivers.iter().map(|&peer| &sent[peer]).collect();
         let mean = |of: &dyn Fn(&Sent) -> u64| {
             let bytes: u64 = honest.iter().map(|sent| of(sent)).sum();
-            ratio(bytes, stream_bytes) / honest.len().max(1) as f64
+            ratio(bytes, stream_bytes) / presence.of_honest
         };
         let part = |class: Class| mean(&|sent| sent.of(class));
         let plain = receivers
             .iter()
             .filter(|&&peer| scene.stream_of(peer).is_none());
-        let mut totals: Vec<u64> = plain.map(|&peer| sent[peer].total()).collect();
-        totals.sort_unstable();
-        let most = totals.last().copied();
-        let p99 = totals.get((totals.len() * 99).div_ceil(100).saturating_sub(1));
+        // Of those who were there for less than a while nothing can be said.
+        let plain = plain.filter(|&&peer| presence.shares[peer] >= SHORTEST_SHARE);
+        let upload =
+            |&peer: &usize| ratio(sent[peer].total(), stream_bytes) / presence.shares[peer];
+        let mut uploads: Vec<f64> = plain.map(upload).collect();
+        uploads.sort_unstable_by(f64::total_cmp);
+        let most = uploads.last().copied();
+        let p99 = uploads.get((uploads.len() * 99).div_ceil(100).saturating_sub(1));
         let of_sources = scene.sources.iter().map(|&source| sent[source].total());
         let proof = proof::proof(scene, self.ledger, &watchers);
         let seconds = self.now.since(Time::ZERO).as_secs_f64();
 
         Figures {
             peers: settings.peers,
-            byzantine: settings.peers - honest.len(),
-            clusters: scene.last_membership().clusters().len(),
+            byzantine: scene.byzantine[..settings.peers]
+                .iter()
+                .filter(|lies| **lies)
+                .count(),
+            clusters: self.clusters.len(),
             g_min: parameters.g_min,
             g_max: parameters.g_max,
             h: parameters.h,
@@ -254,7 +273,7 @@ impl Account<'_> {
             repaired_ratio: ratio(count(&Arrivals::was_repaired), owed),
             bytes_identical: self.ledger.by_segment().iter().all(|of| of.altered == 0),
             upload_ratio_mean: mean(&all_bytes),
-            upload_ratio_max: ratio(most.unwrap_or_default(), stream_bytes),
+            upload_ratio_max: most.unwrap_or_default(),
             source_upload_ratio: ratio(of_sources.max().unwrap_or_default(), stream_bytes),
             live_ratio: part(Class::Live),
             digest_ratio: part(Class::Digest),
@@ -262,28 +281,39 @@ impl Account<'_> {
             pull_ratio: part(Class::Pull),
             backlog_ratio: part(Class::Backlog),
             control_ratio: part(Class::Control),
-            connections_per_peer: self.connections as f64 / settings.peers as f64,
+            connections_per_peer: self.connections as f64 / presence.there_now,
             handshakes_per_peer_per_min: match minutes > 0.0 {
-                true => self.ledger.connections_made() as f64 / settings.peers as f64 / minutes,
+                true => self.ledger.connections_made() as f64 / presence.of_all / minutes,
                 false => 0.0,
             },
             departures: self.ledger.departures(),
             absent_ratio: ratio(all as u64 - owed, all as u64),
             latency_ms: latency(&segments, owed),
             refused: self.refused,
-            worst_clusters: clusters::worst_clusters(scene, &segments),
+            worst_clusters: clusters::worst_clusters(scene, &self.clusters, &segments),
             on_time_ratio_worst_peer: on_time_at_worst(&segments, &receivers),
-            upload_ratio_p99: ratio(p99.copied().unwrap_or_default(), stream_bytes),
+            upload_ratio_p99: p99.copied().unwrap_or_default(),
             control_bytes_per_peer_per_s: match seconds > 0.0 {
                 true => part(Class::Control) * stream_bytes as f64 / seconds,
                 false => 0.0,
             },
-            captured_cluster_share: clusters::captured(scene),
+            captured_cluster_share: clusters::captured(scene, &self.clusters),
             honest_called_silent_ratio: self.blame.honest(),
             byzantine_called_silent_ratio: self.blame.byzantine(),
             stopped_ratio: proof.stopped_ratio,
             stopped_after_ms: proof.stopped_after_ms,
-            evicted: Evicted::default(),
+            evicted: self.evicted,
+            joins: self.placed_ratio.map(|placed| {
+                Joins::of(
+                    &presence,
+                    (&segments, &receivers),
+                    scene,
+                    self.ledger,
+                    &self.clusters,
+                    self.now,
+                    placed,
+                )
+            }),
             seed: settings.seed,
             events: self.events,
             invariant_violations: self.violations,
@@ -292,9 +322,50 @@ impl Account<'_> {
     }
 }
 
+/// Below this share of a world's time a peer is left out of the figures of the busiest.
+const SHORTEST_SHARE: f64 = 0.1;
+
+/// Who was there for which share of a world's time, from 0 to 1.
+pub(crate) struct Presence {
+    shares: Vec<f64>,
+    of_all: f64,
+    of_honest: f64,
+    there_now: f64,
+}
+
+impl Presence {
+    /// Where membership is fixed a place counts as its peer, whether that is away or not.
+    fn of(scene: &Scene, settings: &Settings, now: Time) -> Presence {
+        let all = now.since(Time::ZERO).as_secs_f64();
+        let share = |peer: usize| {
+            let away = scene.absences[peer].iter();
+            let away = away.map(|away| away.to.min(now).since(away.from).as_secs_f64());
+            match settings.lives() && all > 0.0 {
+                true => 1.0 - away.sum::<f64>() / all,
+                false => 1.0,
+            }
+        };
+        let shares: Vec<f64> = (0..scene.directory.len()).map(share).collect();
+        let honest = |peer: &usize| !scene.byzantine[*peer];
+        let there = |peer: &usize| !settings.lives() || scene.was_there(*peer, now, now);
+        Presence {
+            of_all: shares.iter().sum(),
+            of_honest: (0..shares.len())
+                .filter(honest)
+                .map(|peer| shares[peer])
+                .sum::<f64>()
+                .max(f64::MIN_POSITIVE),
+            there_now: (0..shares.len()).filter(there).count().max(1) as f64,
+            shares,
+        }
+    }
+}
+
 /// A segment, and the receivers who must have got it.
 struct Share<'a> {
     arrivals: &'a Arrivals,
+    /// When it was cut.
+    cut: Time,
     owed: Cow<'a, [usize]>,
     /// How many receivers there are, those included who were away.
     receivers: usize,

@@ -96,21 +96,30 @@ pub trait Invariant: Send {
 pub struct Rules(Vec<(u8, Box<dyn Invariant>)>);
 
 impl Rules {
-    /// All rules, for a world of this many peers.
+    /// All rules, for a world of this many peers in places that stay theirs.
     pub fn all(peers: usize) -> Rules {
-        let rules: [Box<dyn Invariant>; 6] = [
+        let mut rules = Rules::of_streams();
+        rules
+            .0
+            .push(Rules::entry(Box::new(duty::OwedOnly::new(peers))));
+        rules
+    }
+
+    /// The rules for streams, whoever is in which cluster.
+    pub fn of_streams() -> Rules {
+        let rules: [Box<dyn Invariant>; 5] = [
             Box::new(origin::SignedContent),
             Box::new(ending::NothingAfterwards::default()),
             Box::new(certificate::WithinRate::default()),
             Box::new(order::InOrderOnce::default()),
             Box::new(bounds::WithinBounds),
-            Box::new(duty::OwedOnly::new(peers)),
         ];
-        let kinds = |rule: &dyn Invariant| {
-            let kinds = rule.looks_at().iter();
-            kinds.fold(0, |kinds, &kind| kinds | 1 << kind as u8)
-        };
-        Rules(rules.map(|rule| (kinds(&*rule), rule)).into())
+        Rules(rules.map(Rules::entry).into())
+    }
+
+    fn entry(rule: Box<dyn Invariant>) -> (u8, Box<dyn Invariant>) {
+        let kinds = rule.looks_at().iter();
+        (kinds.fold(0, |kinds, &kind| kinds | 1 << kind as u8), rule)
     }
 
     /// Those that look at steps of a kind.

@@ -4,7 +4,7 @@ use crate::random::{Purpose, Randomness};
 
 /// A stream of random numbers that follows from a seed and the stream's number.
 #[derive(Clone, Debug)]
-pub(super) struct Dice {
+pub(crate) struct Dice {
     randomness: Randomness,
     stream: u64,
     drawn: u64,

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 /// A member's disk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     records: Vec<Vec<u8>>,
     /// How many of them will survive a crash.
     synced: usize,

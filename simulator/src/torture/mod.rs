@@ -8,8 +8,8 @@
 //! The world is light: no frames, no overlay, cheap signatures; so thousands of schedules a second can be tried.
 
 mod byzantine;
-mod dice;
-mod disk;
+pub(crate) mod dice;
+pub(crate) mod disk;
 mod keys;
 mod ledger;
 pub mod members;

@@ -1,5 +1,6 @@
 //! Peers that leave, crash and come back.
 
+use super::living;
 use super::region::Region;
 use crate::{event::Event, machines::DiskFate, presence::How, scene::Scene};
 use hamlet_overlay::{io::Input, time::Time, view::StreamNumber};
@@ -10,6 +11,11 @@ impl Region {
         let absences = self.actor(peer).absences.clone();
         for (number, away) in (0..).zip(absences) {
             let me = peer as u32;
+            if self.settings.lives() && away.during.from == Time::ZERO {
+                self.actor(peer).waits(number);
+                self.enter(away.during.to, peer, me, Event::Returns { number });
+                continue;
+            }
             self.enter(away.during.from, peer, me, Event::Leaves { number });
         }
     }
@@ -29,18 +35,35 @@ impl Region {
         if self.actor(peer).is_away() {
             return;
         }
+        self.ledger.left();
+        if !self.take_leave(scene, peer, number) {
+            self.depart(scene, peer, number);
+        }
+        if away.during.to < Time::NEVER {
+            self.enter(away.during.to, peer, peer as u32, Event::Returns { number });
+        }
+    }
+
+    /// A peer is gone from now on.
+    pub fn depart(&mut self, scene: &Scene, peer: usize, number: u32) {
+        if self.actor(peer).is_away() {
+            return;
+        }
+        let away = self.actor(peer).absences[number as usize];
         let lost = self.leave_links(peer, away.how.announced());
         self.actor(peer).leave(number, lost);
-        self.ledger.left();
+        if let How::Crashes(fate) = away.how {
+            let mut dice = living::tearing(&self.settings, peer, number);
+            if let Some(living) = &mut self.actor(peer).living {
+                living.shelf.crash(fate, &mut dice);
+            }
+        }
         if let Some(stream) = scene.stream_of(peer) {
             let fate = match away.how {
                 How::Crashes(fate) => fate,
                 How::Leaves { .. } => DiskFate::Kept,
             };
             self.publishing[usize::from(stream)].stop(self.now, fate);
-        }
-        if away.during.to < Time::NEVER {
-            self.enter(away.during.to, peer, peer as u32, Event::Returns { number });
         }
     }
 
@@ -49,11 +72,20 @@ impl Region {
         let Some(lost) = self.actor(peer).come_back(number) else {
             return;
         };
-        let forgets = self.actor(peer).absences[number as usize].how.forgets();
+        let away = self.actor(peer).absences[number as usize];
+        let forgets = away.how.forgets();
         let now = self.now;
         let now = self.actor(peer).shows(now);
         let stream = scene.stream_of(peer);
         let next = stream.map_or(0, |stream| self.publishing[usize::from(stream)].next());
+        let is_new = away.during.from == Time::ZERO;
+        if self.settings.lives() && (forgets || is_new) {
+            self.start_again(scene, peer, next);
+            if is_new {
+                self.ask_the_way(scene, peer);
+            }
+            return;
+        }
         // Its place in the network is there, as it was at the founding.
         if forgets && let Some(fresh) = self.nursery.peer(&scene.network, peer, now, next) {
             self.actor(peer).restart(peer as u32, fresh);

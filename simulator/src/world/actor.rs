@@ -1,5 +1,6 @@
 //! A peer in the world: the real state machine, what stands in front of it, and its next wake-up.
 
+use super::living::Living;
 use crate::{
     behaviour::{Behaviour, Mind, Place},
     downlink::Downlink,
@@ -10,11 +11,12 @@ use crate::{
     uplink::Uplink,
 };
 use hamlet_overlay::{
+    agreement::Part,
     io::{Input, Output, Refusal},
     peer::{Peer, Sizes},
     report::Report,
     time::Time,
-    view::Change,
+    view::{Change, View},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -62,6 +64,8 @@ pub struct Actor {
     lost: Vec<u32>,
     /// What earlier lives of its refused.
     refused: BTreeMap<Refusal, u64>,
+    /// What it has besides, where membership lives.
+    pub living: Option<Box<Living>>,
 }
 
 impl Actor {
@@ -93,6 +97,7 @@ impl Actor {
             away: None,
             lost: Vec::new(),
             refused: BTreeMap::new(),
+            living: None,
         }
     }
 
@@ -118,6 +123,22 @@ impl Actor {
     /// The how many-eth time the peer has started this is.
     pub fn life(&self) -> u32 {
         self.life
+    }
+
+    /// What it knows of the network around it.
+    pub fn view(&self) -> &View {
+        self.peer.view()
+    }
+
+    /// The cluster that it takes part in or waits at, and what it does there; `None` if it does not agree.
+    pub fn place(&self) -> Option<(u64, Part)> {
+        let standing = self.peer.standing()?;
+        Some((standing.cluster, standing.part))
+    }
+
+    /// Is not there until this absence is over.
+    pub fn waits(&mut self, number: u32) {
+        self.away = Some(number);
     }
 
     /// Whether the peer is away.

@@ -45,6 +45,10 @@ impl Region {
             let other = scene.directory.id(from as usize);
             self.give(scene, peer, Input::Disconnected(other));
         }
+        if !offer.taken && self.settings.lives() {
+            let other = scene.directory.id(from as usize);
+            self.give(scene, peer, Input::Visitor(other));
+        }
         if offer.taken {
             // One way has passed; the two round trips are four.
             let over = now + lines.latency(me, from) * 3;

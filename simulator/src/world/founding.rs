@@ -3,23 +3,27 @@
 use super::{
     World,
     actor::{Actor, Character},
+    living::Living,
     nursery::{Keys, Nursery},
     publish::Publishing,
     region::Region,
 };
 use crate::{
+    accord::{Shelf, Unity},
     audit::Audit,
     behaviour::{Equivocate, Mind},
     calendar::Calendar,
     directory::Directory,
     downlink::Downlink,
     event::Event,
+    figures::Evicted,
     invariant::Rules,
     ledger::Ledger,
     links::{Lines, LinkSettings},
     machines,
     memo::Memo,
-    moves, presence,
+    moves,
+    presence::{self, Crowd},
     random::{Purpose, Randomness},
     scene::Scene,
     settings::{Settings, SettingsError},
@@ -29,6 +33,7 @@ use hamlet_overlay::{
     genesis::{Founder, Genesis, Network, Parameters, Publisher},
     hash::Hash,
     identity::PeerId,
+    membership::admission::Admission,
     time::{Duration, Time},
     work::{Compute, Work},
 };
@@ -44,13 +49,25 @@ impl World {
     pub fn with_threads(settings: Settings, threads: usize) -> Result<World, SettingsError> {
         settings.check()?;
         let settings = Arc::new(settings);
-        let (seed, peers) = (settings.seed, settings.peers);
-        let keys = Keys::new(&settings);
-        let ids = keys.ids();
+        let seed = settings.seed;
+        let mut keys = Keys::new(&settings);
         let sources = draw_sources(&settings);
-        let network = found(&settings, &ids, &sources)?;
-        let cast = cast(seed, &network, &ids, &sources);
-        let kinds = draw_byzantine(&settings, &cast);
+        let network = found(&settings, &keys.ids(), &sources)?;
+        let mut cast = cast(seed, &network, &keys.ids(), &sources);
+        let mut kinds = draw_byzantine(&settings, &cast);
+        let mut machines = machines::plan(&settings.machines, &cast);
+        let Crowd {
+            absences: plan,
+            places,
+        } = presence::crowd(&settings, &cast);
+        // Whoever comes in another's place is of its kind.
+        for &place in &places[settings.peers..] {
+            keys.add(1);
+            kinds.push(kinds[place]);
+            cast.clusters.push(cast.clusters[place]);
+            machines.push(None);
+        }
+        let (ids, peers) = (keys.ids(), places.len());
         let mut byzantine: Vec<bool> = kinds.iter().map(Option::is_some).collect();
         byzantine[sources[0]] = settings.source.lies();
         let colluders = ids.iter().zip(&byzantine);
@@ -67,26 +84,31 @@ impl World {
         let lines = Arc::new(Lines::new(&cast, &settings.links));
         let mut regions: Vec<Region> = (0..peers)
             .step_by(each)
-            .map(|first| region(&settings, &nursery, &lines, &seats, first))
+            .map(|first| region(&settings, &nursery, &lines, &seats, (first, peers)))
             .collect();
         let mut actors = Vec::with_capacity(peers);
         let uploads = Randomness::new(seed, Purpose::Upload);
         let downloads = Randomness::new(seed, Purpose::Download);
-        let plan = presence::plan(&settings, &cast);
         let absences = plan
             .iter()
             .map(|plan| plan.iter().map(|away| away.during).collect());
         let absences = absences.collect();
         let mut may_contradict = vec![false; sources.len()];
         may_contradict[0] |= settings.source.equivocates();
-        let machines = machines::plan(&settings.machines, &cast);
         let mut rotation_beacon = Hash::default();
         for (peer, (machine, absences)) in machines.into_iter().zip(plan).enumerate() {
             let start = || {
                 let state = nursery.peer(&network, peer, Time::ZERO, 0);
                 state.ok_or(SettingsError::Founder)
             };
-            let state = start()?;
+            let mut shelf = Shelf::default();
+            let state = match settings.lives() {
+                true => {
+                    let state = nursery.agreeing(&network, peer, Time::ZERO, 0, &mut shelf);
+                    state.map_err(|error| SettingsError::Agreement(error.to_string()))?
+                }
+                false => start()?,
+            };
             rotation_beacon = state.view().rotation_beacon;
             let character = if peer == sources[0] && settings.source.equivocates() {
                 let from = settings.source.from(settings.first_cut(0));
@@ -111,6 +133,7 @@ impl World {
             let me = peer as u32;
             let mut actor = Actor::new(me, state, character, upload, downlink);
             (actor.machine, actor.absences) = (machine, absences);
+            actor.living = settings.lives().then(|| Box::new(Living::new(shelf)));
             actors.push(actor);
         }
         actors.sort_unstable_by_key(|actor| seats[actor.me as usize]);
@@ -134,11 +157,16 @@ impl World {
 
         for region in &mut regions {
             for peer in region.peers() {
-                region.subscribe(&scene, peer);
-                region.enter_absences(peer);
+                if settings.lives() {
+                    region.enter_absences(peer);
+                    region.subscribe(&scene, peer);
+                } else {
+                    region.subscribe(&scene, peer);
+                    region.enter_absences(peer);
+                }
                 region.enter_epochs(&scene, peer);
             }
-            if lines.may_fail() {
+            if lines.may_fail() || settings.lives() {
                 region.begin_probing();
             }
         }
@@ -152,6 +180,9 @@ impl World {
             scene,
             regions,
             now: Time::ZERO,
+            unity: Unity::default(),
+            found: Vec::new(),
+            put_out: Evicted::default(),
         };
         world.hand_over();
         Ok(world)
@@ -164,7 +195,7 @@ fn region(
     nursery: &Arc<Nursery>,
     lines: &Arc<Lines>,
     seats: &Arc<Vec<u32>>,
-    first: usize,
+    (first, peers): (usize, usize),
 ) -> Region {
     Region {
         settings: settings.clone(),
@@ -177,12 +208,17 @@ fn region(
         work: nursery.work.clone(),
         nursery: nursery.clone(),
         payloads: Randomness::new(settings.seed, Purpose::Payload),
-        ledger: Ledger::new(settings.peers),
+        ledger: Ledger::new(peers),
         audit: Audit::default(),
-        invariants: Rules::all(settings.peers),
+        invariants: match settings.lives() {
+            true => Rules::of_streams(),
+            false => Rules::all(peers),
+        },
         violations: Vec::new(),
         violation_count: 0,
         published: Vec::new(),
+        facts: Vec::new(),
+        checked: Vec::new(),
         publishing: (0..settings.streams)
             .map(|_| Publishing::default())
             .collect(),
@@ -207,7 +243,12 @@ fn seats(cast: &Cast) -> Vec<u32> {
 
 /// Who is who: the peers in the order of their keys, and their clusters.
 fn cast(seed: u64, network: &Network, ids: &[PeerId], sources: &[usize]) -> Cast {
-    let cluster = |&id| network.cluster_of(id).map_or(0, |cluster| cluster.id);
+    let cluster = |&id: &PeerId| {
+        let elsewhere = u64::from(id.0[0]) % network.clusters().len().max(1) as u64;
+        network
+            .cluster_of(id)
+            .map_or(elsewhere, |cluster| cluster.id)
+    };
     Cast {
         seed,
         sources: sources.to_vec(),
@@ -243,19 +284,23 @@ fn found(settings: &Settings, ids: &[PeerId], sources: &[usize]) -> Result<Netwo
         stream: ids[source],
         max_bits_per_s: certified,
     };
-    let founder = |&id| Founder {
-        id,
-        addresses: Vec::new(),
+    let founder = |(&id, founds)| {
+        let addresses = Vec::new();
+        bool::then_some(founds, Founder { id, addresses })
+    };
+    let (admission, founders) = match settings.lives() {
+        true => (Admission::Open, presence::founders(settings, sources)),
+        false => (Admission::Closed, vec![true; settings.peers]),
     };
     let genesis = Genesis {
-        admission: Default::default(),
+        admission,
         name: "simulated".to_owned(),
         parameters: Parameters {
             total_bits_per_s: settings.parameters.total_bits_per_s.max(all),
             ..settings.parameters
         },
         seed: Hash(Randomness::new(settings.seed, Purpose::Network).bytes(0)),
-        founders: ids.iter().map(founder).collect(),
+        founders: ids.iter().zip(founders).filter_map(founder).collect(),
         publishers: sources.iter().map(publisher).collect(),
     };
     Ok(genesis.found()?)

@@ -7,9 +7,12 @@ mod connect;
 mod epochs;
 mod founding;
 mod giving;
+mod living;
 mod nursery;
 mod publish;
 mod region;
+#[cfg(test)]
+mod society;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
@@ -22,9 +25,10 @@ mod watch;
 pub(crate) use tests::scene as test_scene;
 
 use crate::{
+    accord::{Fact, Unity},
     audit::Audit,
     event::Event,
-    figures::{Account, Blame, Figures},
+    figures::{Account, Blame, Evicted, Figures},
     invariant::Violation,
     ledger::Ledger,
     machines::DiskFate,
@@ -35,7 +39,14 @@ use crate::{
 };
 use actor::Actor;
 pub use giving::{Dealings, MEDIAN_MAX};
-use hamlet_overlay::time::Time;
+use hamlet_overlay::{
+    agreement::{
+        Part,
+        entry::{Act, Entry, Reason},
+    },
+    time::{Duration, Time},
+    view::Cluster,
+};
 use region::Region;
 use std::{collections::BTreeMap, mem, sync::Arc, thread};
 
@@ -54,6 +65,10 @@ pub struct World {
     /// Its parts, one for each thread, in the order of their peers.
     regions: Vec<Region>,
     now: Time,
+    /// What all honest peers came to, where membership lives; what was found wrong with that; and who was put out.
+    unity: Unity,
+    found: Vec<Violation>,
+    put_out: Evicted,
 }
 
 impl World {
@@ -80,6 +95,7 @@ impl World {
     /// The rules broken so far, in the order of time; the first [`MAX_VIOLATIONS_KEPT`] of them.
     pub fn violations(&self) -> Vec<Violation> {
         let all = self.regions.iter().flat_map(|region| &region.violations);
+        let all = all.chain(self.found.iter().take(MAX_VIOLATIONS_KEPT));
         let mut all: Vec<Violation> = all.cloned().collect();
         all.sort_by_key(|violation| (violation.time, violation.peer));
         all.truncate(MAX_VIOLATIONS_KEPT);
@@ -131,6 +147,7 @@ impl World {
             }
             self.regions[region].outbox = outbox;
         }
+        self.compare();
         let published = self.regions.iter_mut();
         let mut published: Vec<_> = published
             .flat_map(|region| mem::take(&mut region.published))
@@ -145,6 +162,74 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Holds what honest peers came to against what others did.
+    fn compare(&mut self) {
+        let facts = self.regions.iter_mut();
+        let mut facts: Vec<_> = facts
+            .flat_map(|region| mem::take(&mut region.facts))
+            .collect();
+        facts.sort_by_key(|(time, peer, _)| (*time, *peer));
+        for (time, peer, fact) in facts {
+            let peer = self.scene.directory.id(peer as usize);
+            match (self.unity.take(peer, &fact), fact) {
+                (Ok(true), Fact::Entry(_, entry)) => self.count_put_out(time, &entry),
+                (Ok(_), _) => {}
+                (Err(detail), _) => self.found.push(Violation {
+                    seed: self.settings.seed,
+                    time,
+                    peer,
+                    invariant: living::ONE_LOG,
+                    detail,
+                }),
+            }
+        }
+    }
+
+    /// Counts whom a cluster puts out for its silence, or since it gives too little.
+    fn count_put_out(&mut self, time: Time, entry: &Entry) {
+        let Act::Leaves {
+            peer,
+            why: Reason::Silent | Reason::Withheld,
+        } = &entry.act
+        else {
+            return;
+        };
+        let silence = self.settings.parameters.silence_ms.unwrap_or_default();
+        let since = Duration::from_millis(u64::from(silence) * 2);
+        let since = Time::ZERO + time.since(Time::ZERO).saturating_sub(since);
+        match self.scene.directory.index(*peer) {
+            Some(peer) if self.scene.byzantine[peer] => self.put_out.byzantine += 1,
+            Some(peer) if self.scene.was_there(peer, since, time) => self.put_out.honest += 1,
+            _ => {}
+        }
+    }
+
+    /// The clusters as they are in the end, as far as any honest peer knows.
+    fn clusters(&self) -> Vec<Arc<Cluster>> {
+        match self.settings.lives() {
+            true => self.unity.newest(),
+            false => self.scene.last_membership().clusters().to_vec(),
+        }
+    }
+
+    /// The share of the honest peers there for a while that are members of a cluster; `None` where all are.
+    fn placed_ratio(&self) -> Option<f64> {
+        let settled = |actor: &&Actor| {
+            let peer = actor.me as usize;
+            !self.scene.byzantine[peer]
+                && self.scene.was_there(peer, self.settled_since(), self.now)
+        };
+        let settled: Vec<&Actor> = self.actors().filter(settled).collect();
+        let placed = |actor: &&&Actor| actor.place().is_some_and(|(_, part)| part == Part::Member);
+        let placed = settled.iter().filter(placed).count();
+        (self.settings.lives() && !settled.is_empty()).then(|| placed as f64 / settled.len() as f64)
+    }
+
+    fn settled_since(&self) -> Time {
+        let now = self.now.since(Time::ZERO);
+        Time::ZERO + now.saturating_sub(Settings::PLACING)
     }
 
     fn region_of(&mut self, peer: usize) -> &mut Region {
@@ -179,7 +264,7 @@ impl World {
 
     /// What was counted so far.
     fn ledger(&self) -> Ledger {
-        let mut all = Ledger::new(self.settings.peers);
+        let mut all = Ledger::new(self.scene.directory.len());
         for region in &self.regions {
             all.add(&region.ledger);
         }
@@ -196,7 +281,11 @@ impl World {
                 for (why, count) in actor.refused() {
                     *refused.entry(why).or_insert(0) += count;
                 }
-                blame.add(&self.scene, peer, &actor.report());
+                let own = match self.settings.lives() {
+                    true => &actor.view().newest().own,
+                    false => self.scene.last_membership().cluster(peer),
+                };
+                blame.add(&self.scene, peer, own, &actor.report());
             }
         }
         let mut audit = Audit::default();
@@ -215,8 +304,11 @@ impl World {
                 .sum(),
             refused,
             blame,
+            clusters: self.clusters(),
+            evicted: self.put_out,
+            placed_ratio: self.placed_ratio(),
             events: audit.events(),
-            violations: violations.sum(),
+            violations: violations.sum::<u64>() + self.found.len() as u64,
             trace: audit.hash(),
         }
         .figures()

@@ -1,13 +1,17 @@
 //! Where peers come from: their keys, and how each starts.
 
 use crate::{
+    accord::{self, BORN_UNIX_MS, Shelf},
     publisher::Publishing,
     random::{Purpose, Randomness},
     settings::{Settings, Signatures},
 };
+use hamlet_consensus::{beacon::SecretKey, replica::StartError};
 use hamlet_overlay::{
+    agreement::{Papers, card::Card},
     genesis::Network,
     identity::{Ed25519Signer, Ed25519Verifier, PeerId, Signer, SimulatedAuthority, Verifier},
+    membership::admission::Credential,
     peer::{Peer, Setup},
     time::Time,
     view::{SegmentNumber, View},
@@ -18,6 +22,7 @@ use std::sync::Arc;
 /// The keys of all peers, from which each can be started again.
 pub(super) struct Keys {
     kind: Kind,
+    secrets: Randomness,
     /// By index: the identity, and the secret of a key that has one.
     all: Vec<(PeerId, [u8; 32])>,
 }
@@ -29,7 +34,6 @@ enum Kind {
 
 impl Keys {
     pub fn new(settings: &Settings) -> Keys {
-        let secrets = Randomness::new(settings.seed, Purpose::Key);
         let kind = match settings.signatures {
             Signatures::Ed25519 => Kind::Ed25519,
             Signatures::Simulated => {
@@ -37,16 +41,27 @@ impl Keys {
                 Kind::Simulated(SimulatedAuthority::new(authority))
             }
         };
-        let key = |peer: u64| {
-            let secret = secrets.bytes(peer);
-            match kind {
-                Kind::Ed25519 => (Ed25519Signer::from_secret(&secret).id(), secret),
-                Kind::Simulated(_) => (PeerId(secret), secret),
-            }
+        let mut keys = Keys {
+            kind,
+            secrets: Randomness::new(settings.seed, Purpose::Key),
+            all: Vec::new(),
         };
-        let mut all: Vec<_> = (0..settings.peers as u64).map(key).collect();
-        all.sort_unstable();
-        Keys { kind, all }
+        keys.add(settings.peers);
+        keys.all.sort_unstable();
+        keys
+    }
+
+    /// Adds keys of so many more peers.
+    pub fn add(&mut self, more: usize) {
+        let first = self.all.len() as u64;
+        for peer in first..first + more as u64 {
+            let secret = self.secrets.bytes(peer);
+            let id = match self.kind {
+                Kind::Ed25519 => Ed25519Signer::from_secret(&secret).id(),
+                Kind::Simulated(_) => PeerId(secret),
+            };
+            self.all.push((id, secret));
+        }
     }
 
     pub fn ids(&self) -> Vec<PeerId> {
@@ -103,6 +118,46 @@ impl Nursery {
             }
         }
         Some(view)
+    }
+
+    /// What checks signatures.
+    pub fn verifier(&self) -> &dyn Verifier {
+        &*self.verifier
+    }
+
+    /// The peer of this index, just started by its own clock with what is on its disk, in a network whose members agree.
+    pub fn agreeing(
+        &self,
+        network: &Network,
+        peer: usize,
+        now: Time,
+        publish_from: SegmentNumber,
+        shelf: &mut Shelf,
+    ) -> Result<Peer, StartError> {
+        let (id, secret) = self.keys.all[peer];
+        // Whichever founders a newcomer asks: they are spread like this over everybody who comes, as the node does it.
+        let asked = u64::from(id.0[0]) % network.clusters().len() as u64;
+        let view = match (shelf.home(), self.view(network, peer, id)) {
+            (None, Some(view)) => Some(view),
+            (home, _) => View::outside(network, home.unwrap_or(asked)),
+        };
+        let signer = self.keys.signer(peer);
+        let beacon = SecretKey::derive(&secret, network.id());
+        let somewhere = vec!["somewhere".to_owned()];
+        let papers = Papers {
+            card: Card::sign(network.id(), &*signer, &beacon, somewhere, BORN_UNIX_MS),
+            credential: Credential::Key,
+        };
+        let setup = Setup {
+            view: view.ok_or(StartError::NotAMember)?,
+            signer,
+            verifier: self.verifier.clone(),
+            work: self.work.clone(),
+            publish_from,
+        };
+        let mut peer = Peer::new(now, setup);
+        peer.agree(&accord::start(shelf, beacon, Some(papers)))?;
+        Ok(peer)
     }
 
     /// The peer of this index, just started by its own clock; `None` if it has no place in the network.

@@ -4,8 +4,9 @@
 //! own: one of its peers after the other, which finds each peer's memory at hand, and next to other regions
 //! on other processors. What leaves the region is handed over between windows.
 
-use super::{actor::Actor, nursery::Nursery, publish::Publishing};
+use super::{actor::Actor, living::Checked, nursery::Nursery, publish::Publishing};
 use crate::{
+    accord::Fact,
     audit::Audit,
     calendar::{Calendar, Entry},
     event::Event,
@@ -47,6 +48,10 @@ pub(super) struct Region {
     pub invariants: Rules,
     pub violations: Vec<Violation>,
     pub violation_count: u64,
+    /// What honest peers came to hold, when and by whom, since the world was told.
+    pub facts: Vec<(Time, u32, Fact)>,
+    /// Checks that were carried out for the peer at hand.
+    pub checked: Vec<Checked>,
     /// What sources published since the scene was told.
     pub published: Vec<(SegmentNumber, Published)>,
     /// Per stream, what its source's driver has at hand, where the source is.
@@ -163,6 +168,7 @@ impl Region {
             Event::Written => self.publish(scene, peer),
             Event::Epoch => self.follow_epochs(scene, peer),
             Event::Leaves { number } => self.leave(scene, peer, number),
+            Event::Departs { number } => self.depart(scene, peer, number),
             Event::Returns { number } => self.come_back(scene, peer, number),
         }
     }
@@ -188,6 +194,9 @@ impl Region {
             self.take(scene, peer, output);
         }
         self.outputs = outputs;
+        if self.settings.lives() {
+            self.go_on_agreeing(scene, peer);
+        }
         if !scene.byzantine[peer] {
             let holds = self.actor(peer).sizes();
             self.check(scene, peer, Step::Holds(holds));
@@ -223,6 +232,7 @@ impl Region {
             }
             Output::Deliver(segment) => {
                 if scene.is_honest_receiver(peer, segment.stream) {
+                    self.ledger.plays(peer, self.now);
                     self.check(scene, peer, Step::Delivered(&segment));
                     if let Some((place, cut)) = scene.published(segment.stream, segment.number) {
                         let identical = cut.first.has_content(&segment);
@@ -230,8 +240,10 @@ impl Region {
                     }
                 }
             }
-            // The peers of a world take no part in agreement, which has a world of its own.
-            Output::Agreement(_) | Output::Card(_) => {}
+            // Where membership is fixed there is none.
+            Output::Agreement(step) => self.carry_out(scene, peer, step),
+            // Peers find each other by their keys.
+            Output::Card(_) => {}
             Output::Event(event) => self.hear(scene, peer, event),
         }
     }

@@ -11,6 +11,7 @@ impl Region {
     /// Counts what a peer tells.
     pub fn hear(&mut self, scene: &Scene, peer: usize, event: io::Event) {
         match event {
+            io::Event::Agreed(agreed) => self.agreed(scene, peer, agreed),
             io::Event::Published { stream, segment } => {
                 self.note_published(scene, stream, segment);
             }

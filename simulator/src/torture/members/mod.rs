@@ -6,7 +6,6 @@
 //! everybody must come to the same members, logs and views.
 
 mod cost;
-mod disk;
 mod oracle;
 mod plan;
 #[cfg(test)]

@@ -1,24 +1,24 @@
 //! What has to hold at every step.
 
-use crate::torture::oracle::Violation;
+use crate::{
+    accord::{Fact, Unity},
+    torture::oracle::Violation,
+};
 use hamlet_overlay::{
     agreement::{
         Agreed,
-        entry::{Act, Entry, Reason},
+        entry::{Act, Reason},
     },
     identity::PeerId,
-    view::SegmentNumber,
+    view::{Cluster, SegmentNumber},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What is known to be so, and the first promise that was broken.
 #[derive(Default)]
 pub(super) struct Oracle {
     pub broken: Option<Violation>,
-    /// Per cluster and number, the entry of the log.
-    entries: BTreeMap<(u64, u64), Entry>,
-    /// Per cluster and number, the members of the epoch.
-    members: BTreeMap<(u64, u64), Vec<PeerId>>,
+    unity: Unity,
     /// The segment that each peer played last.
     played: BTreeMap<PeerId, SegmentNumber>,
     pub commands: u64,
@@ -39,7 +39,8 @@ impl Oracle {
     ) {
         match agreed {
             Agreed::Entry(entry) => {
-                self.entered(cluster, by, entry);
+                let fact = Fact::Entry(cluster, entry.clone());
+                self.commands += u64::from(self.holds(by, &fact));
                 if let Act::Barred { peer, .. } = entry.act
                     && honest(peer)
                 {
@@ -88,29 +89,20 @@ impl Oracle {
         }
     }
 
-    fn entered(&mut self, cluster: u64, by: PeerId, entry: &Entry) {
-        let known = self.entries.entry((cluster, entry.number));
-        let known = known.or_insert_with(|| {
-            self.commands += 1;
-            entry.clone()
-        });
-        if known != entry {
-            let text = format!("cluster {cluster}: {known:?}, and {entry:?} at {by:?}");
-            self.blame(Violation::Agreement(text));
+    /// An honest peer holds something to be so. Whether that is new.
+    fn holds(&mut self, by: PeerId, fact: &Fact) -> bool {
+        match self.unity.take(by, fact) {
+            Ok(new) => new,
+            Err(differ) => {
+                self.blame(Violation::Agreement(differ));
+                false
+            }
         }
     }
 
-    /// An honest peer knows these members of an epoch.
-    pub fn knows(&mut self, cluster: u64, epoch: u64, by: PeerId, members: &[PeerId]) {
-        let known = self
-            .members
-            .entry((cluster, epoch))
-            .or_insert_with(|| members.to_vec());
-        if known != members {
-            let text =
-                format!("epoch {epoch} of cluster {cluster}: {known:?}, and {members:?} at {by:?}");
-            self.blame(Violation::Agreement(text));
-        }
+    /// An honest peer knows a cluster like this.
+    pub fn knows(&mut self, by: PeerId, cluster: Arc<Cluster>) {
+        self.holds(by, &Fact::Members(cluster));
     }
 
     /// A peer played a segment; `whole` if it must not miss any.

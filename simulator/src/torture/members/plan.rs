@@ -1,17 +1,8 @@
 //! What happens in one run.
 
-use crate::torture::dice::Dice;
+use crate::{machines::DiskFate, torture::dice::Dice};
 use hamlet_consensus::Model;
 use hamlet_overlay::time::Duration;
-
-/// A disk after a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// What was synced is there, and perhaps some of the rest.
-    Torn,
-    /// Nothing is there.
-    Lost,
-}
 
 /// What operators want in one cluster at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +41,7 @@ pub struct Plan {
     /// When operators want what, in milliseconds, and in which cluster.
     pub wishes: Vec<(u64, u8, Wish)>,
     /// Who crashes when and for how long, in milliseconds: founders by their number.
-    pub crashes: Vec<(u64, u8, u64, Fate)>,
+    pub crashes: Vec<(u64, u8, u64, DiskFate)>,
     /// When the network gets well, in milliseconds.
     pub stable_at: u64,
 }
@@ -98,9 +89,9 @@ impl Plan {
             let fate = match *lost + silent < faults && dice.chance(400) {
                 true => {
                     *lost += 1;
-                    Fate::Lost
+                    DiskFate::Lost
                 }
-                false => Fate::Torn,
+                false => DiskFate::Torn,
             };
             (
                 dice.within(2_000, stable_at),

@@ -86,7 +86,7 @@ impl World {
             }
         }
         let own = self.peers[&peer].view().newest().own.clone();
-        self.oracle.knows(own.id, own.epoch, peer, own.members());
+        self.oracle.knows(peer, own);
         for other in connect {
             self.connect(peer, other);
         }

@@ -4,18 +4,18 @@ mod drive;
 mod settle;
 
 use super::{
-    disk::Shelf,
     oracle::Oracle,
-    plan::{Fate, Plan, Wish},
+    plan::{Plan, Wish},
 };
 use crate::{
+    accord::{self, Shelf},
     agenda::Agenda,
+    machines::DiskFate,
     torture::{Outcome, Violation, dice::Dice},
 };
-use hamlet_consensus::{Settings, beacon::SecretKey};
+use hamlet_consensus::beacon::SecretKey;
 use hamlet_overlay::{
     agreement::{
-        Start,
         card::Card,
         order::{Motion, Saying},
     },
@@ -217,17 +217,7 @@ impl World {
         };
         let mut state = Peer::new(self.time(), setup);
         let beacon = self.beacon(peer);
-        let (stored, nonce, forgetful) = self.shelves.entry(peer).or_default().load();
-        let start = Start {
-            beacon,
-            settings: Settings::default(),
-            stored,
-            left: BTreeMap::new(),
-            unix_ms: 0,
-            papers: None,
-            nonce,
-            forgetful,
-        };
+        let start = accord::start(self.shelves.entry(peer).or_default(), beacon, None);
         if let Err(error) = state.agree(&start) {
             self.oracle
                 .blame(Violation::Recovery(format!("{peer:?}: {error}")));
@@ -296,7 +286,7 @@ impl World {
         let (_, who, away, fate) = self.plan.crashes[number];
         let peer = self.ids[usize::from(who)];
         // A source whose disk is lost does not know which segments it signed; that is another story.
-        let fate = if peer == id(0) { Fate::Torn } else { fate };
+        let fate = if peer == id(0) { DiskFate::Torn } else { fate };
         if self.peers.remove(&peer).is_none() {
             return;
         }

@@ -1,7 +1,9 @@
 //! What a peer stored of its cluster's agreement, on a disk that tears.
 
-use super::plan::Fate;
-use crate::torture::{dice::Dice, disk::Disk};
+use crate::{
+    machines::DiskFate,
+    torture::{dice::Dice, disk::Disk},
+};
 use hamlet_consensus::{
     storage::Storage,
     succession::{Store, Stored, Tag},
@@ -11,12 +13,15 @@ use std::collections::BTreeMap;
 
 /// The stores of a peer. How epochs ended and what stores begin with is on disk at once; records only when synced.
 #[derive(Default)]
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     links: Vec<Vec<u8>>,
     stores: BTreeMap<Tag, (Vec<u8>, Disk)>,
     lost: Option<Nonce>,
     /// The number that was chosen after the last loss.
     forgot: Option<Nonce>,
+    /// The cluster where the peer has or looks for its place, if that is not where it began; and those that it left.
+    home: Option<u64>,
+    left: BTreeMap<u64, u64>,
 }
 
 impl Shelf {
@@ -36,6 +41,14 @@ impl Shelf {
 
     fn carry_out_at_once(&mut self, step: Step) {
         match step {
+            Step::Settle { cluster, left } => {
+                *self = Shelf {
+                    home: Some(cluster),
+                    left,
+                    forgot: self.forgot,
+                    ..Shelf::default()
+                };
+            }
             Step::Link(link) => self.links.push(link),
             Step::Open(name, opening) => {
                 self.lost = None;
@@ -53,14 +66,15 @@ impl Shelf {
     }
 
     /// The machine crashes.
-    pub fn crash(&mut self, fate: Fate, dice: &mut Dice) {
+    pub fn crash(&mut self, fate: DiskFate, dice: &mut Dice) {
         match fate {
-            Fate::Torn => {
+            DiskFate::Kept => {}
+            DiskFate::Torn => {
                 for (_, disk) in self.stores.values_mut() {
                     disk.crash(dice);
                 }
             }
-            Fate::Lost => {
+            DiskFate::Lost => {
                 let mut nonce = Nonce::default();
                 nonce[..8].copy_from_slice(&dice.word().to_le_bytes());
                 *self = Shelf {
@@ -72,6 +86,16 @@ impl Shelf {
         }
     }
 
+    /// The cluster where the peer has or looks for its place, if that is not where it began.
+    pub fn home(&self) -> Option<u64> {
+        self.home
+    }
+
+    /// The clusters that it left, and the last epoch of each that it may have taken part in.
+    pub fn left(&self) -> &BTreeMap<u64, u64> {
+        &self.left
+    }
+
     /// What is there, the number that was chosen after a loss, and whether there ever was one.
     pub fn load(&mut self) -> (Stored, Nonce, bool) {
         let stores = self.stores.values_mut().map(|(opening, disk)| {
@@ -81,10 +105,13 @@ impl Shelf {
                 records,
             }
         });
+        let stores: Vec<Store> = stores.collect();
+        // Who has moved has not founded the cluster where it is.
+        let moved = self.home.is_some() && stores.is_empty();
         let stored = Stored {
             links: self.links.clone(),
-            stores: stores.collect(),
-            lost: self.lost.is_some(),
+            stores,
+            lost: self.lost.is_some() || moved,
         };
         (
             stored,
