@@ -220,7 +220,8 @@ impl Stream {
             return false;
         };
         segment.has_mut(from).insert(shard);
-        if owed && !segment.asks.contains_key(&shard) {
+        // An answer that comes after another has come was asked for, too.
+        if owed && !segment.asked(from, shard) {
             self.served_from.get_or_insert(number);
         }
         if let Some(ask) = segment.asks.get(&shard).filter(|ask| ask.of == from) {
