@@ -108,7 +108,8 @@ pub struct Figures {
     pub stopped_ratio: f64,
     /// From the first contradiction until the last of them did; `None` if nobody did.
     pub stopped_after_ms: Option<f64>,
-    /// Peers that their clusters put out for their silence or since they gave too little, each time counted, where membership lives.
+    /// Peers that were put out of the network; nobody is, while membership is that of the founding, and where it lives it is not
+    /// counted yet.
     pub evicted: Evicted,
     /// How newcomers got on, and how clusters changed, where membership lives.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,12 +124,12 @@ pub struct Figures {
     pub trace_hash: String,
 }
 
-/// Peers that were put out of their clusters.
+/// Peers that were put out of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Evicted {
-    /// Byzantine ones.
+    /// Rightly.
     pub byzantine: usize,
-    /// Honest ones that had been there all the time: wrongly.
+    /// Wrongly.
     pub honest: usize,
 }
 
@@ -170,7 +171,6 @@ pub(crate) struct Account<'a> {
     pub blame: Blame,
     /// The clusters as they are in the end.
     pub clusters: Vec<Arc<Cluster>>,
-    pub evicted: Evicted,
     /// The share of honest peers with a place, where membership lives.
     pub placed_ratio: Option<f64>,
     pub events: u64,
@@ -302,7 +302,7 @@ impl Account<'_> {
             byzantine_called_silent_ratio: self.blame.byzantine(),
             stopped_ratio: proof.stopped_ratio,
             stopped_after_ms: proof.stopped_after_ms,
-            evicted: self.evicted,
+            evicted: Evicted::default(),
             joins: self.placed_ratio.map(|placed| {
                 Joins::of(
                     &presence,

@@ -16,7 +16,6 @@ use crate::{
     directory::Directory,
     downlink::Downlink,
     event::Event,
-    figures::Evicted,
     invariant::Rules,
     ledger::Ledger,
     links::{Lines, LinkSettings},
@@ -182,7 +181,6 @@ impl World {
             now: Time::ZERO,
             unity: Unity::default(),
             found: Vec::new(),
-            put_out: Evicted::default(),
         };
         world.hand_over();
         Ok(world)

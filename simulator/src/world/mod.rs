@@ -25,10 +25,10 @@ mod watch;
 pub(crate) use tests::scene as test_scene;
 
 use crate::{
-    accord::{Fact, Unity},
+    accord::Unity,
     audit::Audit,
     event::Event,
-    figures::{Account, Blame, Evicted, Figures},
+    figures::{Account, Blame, Figures},
     invariant::Violation,
     ledger::Ledger,
     machines::DiskFate,
@@ -39,14 +39,7 @@ use crate::{
 };
 use actor::Actor;
 pub use giving::{Dealings, MEDIAN_MAX};
-use hamlet_overlay::{
-    agreement::{
-        Part,
-        entry::{Act, Entry, Reason},
-    },
-    time::{Duration, Time},
-    view::Cluster,
-};
+use hamlet_overlay::{agreement::Part, time::Time, view::Cluster};
 use region::Region;
 use std::{collections::BTreeMap, mem, sync::Arc, thread};
 
@@ -65,10 +58,9 @@ pub struct World {
     /// Its parts, one for each thread, in the order of their peers.
     regions: Vec<Region>,
     now: Time,
-    /// What all honest peers came to, where membership lives; what was found wrong with that; and who was put out.
+    /// What all honest peers came to, where membership lives; and what was found wrong with that.
     unity: Unity,
     found: Vec<Violation>,
-    put_out: Evicted,
 }
 
 impl World {
@@ -173,36 +165,15 @@ impl World {
         facts.sort_by_key(|(time, peer, _)| (*time, *peer));
         for (time, peer, fact) in facts {
             let peer = self.scene.directory.id(peer as usize);
-            match (self.unity.take(peer, &fact), fact) {
-                (Ok(true), Fact::Entry(_, entry)) => self.count_put_out(time, &entry),
-                (Ok(_), _) => {}
-                (Err(detail), _) => self.found.push(Violation {
+            if let Err(detail) = self.unity.take(peer, &fact) {
+                self.found.push(Violation {
                     seed: self.settings.seed,
                     time,
                     peer,
                     invariant: living::ONE_LOG,
                     detail,
-                }),
+                });
             }
-        }
-    }
-
-    /// Counts whom a cluster puts out for its silence, or since it gives too little.
-    fn count_put_out(&mut self, time: Time, entry: &Entry) {
-        let Act::Leaves {
-            peer,
-            why: Reason::Silent | Reason::Withheld,
-        } = &entry.act
-        else {
-            return;
-        };
-        let silence = self.settings.parameters.silence_ms.unwrap_or_default();
-        let since = Duration::from_millis(u64::from(silence) * 2);
-        let since = Time::ZERO + time.since(Time::ZERO).saturating_sub(since);
-        match self.scene.directory.index(*peer) {
-            Some(peer) if self.scene.byzantine[peer] => self.put_out.byzantine += 1,
-            Some(peer) if self.scene.was_there(peer, since, time) => self.put_out.honest += 1,
-            _ => {}
         }
     }
 
@@ -305,7 +276,6 @@ impl World {
             refused,
             blame,
             clusters: self.clusters(),
-            evicted: self.put_out,
             placed_ratio: self.placed_ratio(),
             events: audit.events(),
             violations: violations.sum::<u64>() + self.found.len() as u64,
