@@ -289,6 +289,7 @@ impl World {
             links: peer.links.clone(),
             stores: peer.stores.values().cloned().collect(),
             lost: false,
+            ..Stored::default()
         };
         peer.succession = start(at as Member, &peer.founding, &stored, self.now);
         self.pass(1);

@@ -262,7 +262,9 @@ impl Deal {
     ) -> Deal {
         let n = view.parameters.n;
         let own = &epoch.own;
-        let served = |guest: &&PeerId| own.place(me).is_some() && own.place(**guest).is_none();
+        // Who has a place next to this cluster is served there.
+        let served =
+            |guest: &&PeerId| own.place(me).is_some() && epoch.cluster_of(**guest).is_none();
         let guests = guests.iter().filter(served);
         let mine = epoch.own.slots_of(me);
         let slots = |publisher: &Publisher| epoch.own.slots_of(publisher.stream);

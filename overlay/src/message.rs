@@ -7,7 +7,7 @@ use crate::{
         pool::{MAX_OFFERED, Short},
     },
     set::{MAX_SLOTS, ShardSet, SlotSet},
-    view::{SegmentNumber, StreamNumber},
+    view::{EpochName, SegmentNumber, StreamNumber},
     wire::{self, Frame, Malformed},
 };
 use bytes::Bytes;
@@ -112,8 +112,8 @@ pub enum Notice {
     Standing {
         /// The stream.
         stream: StreamNumber,
-        /// The epoch of our cluster whose slots are meant.
-        epoch: u64,
+        /// The cluster and its epoch whose slots are meant.
+        epoch: EpochName,
         /// What I want of it.
         standing: Standing,
     },
@@ -265,7 +265,7 @@ mod tests {
             let standing = Standing { silent: SlotSet::default(), extra, idle };
             let with_body = Message::Shard { stream, segment, shard };
             let without = Message::Notices(vec![
-                Notice::Standing { stream, epoch: segment, standing },
+                Notice::Standing { stream, epoch: (segment, 0), standing },
                 Notice::Want { stream, segment, shards: crate::set::Set64(silent), digest: idle },
                 Notice::Join { stream },
             ]);

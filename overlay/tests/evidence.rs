@@ -39,7 +39,7 @@ fn town() -> Town {
     let mut town = Town::found(CLUSTERS, SIZE, Admission::Open, |parameters| {
         *parameters = Parameters {
             epoch_ms: 1_000,
-            g_min: 3,
+            g_min: 4,
             n: 16,
             k: 6,
             silence_ms: Some(6_000),

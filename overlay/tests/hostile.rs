@@ -323,7 +323,7 @@ fn each_kind_of_trespass_is_counted_against_its_sender() {
     }
     let idle = Notice::Standing {
         stream: 0,
-        epoch: 99,
+        epoch: (0, 99),
         standing: Standing::default(),
     };
     receive(

@@ -134,11 +134,10 @@ fn what_is_left_of_a_cluster_that_can_decide_nothing_joins_others() {
     for peer in &members[..2] {
         let standing = town.peers[peer].standing().unwrap();
         assert_eq!(standing.part, Part::Member);
-        assert!(
-            standing.members.len() > SIZE.into(),
-            "{:?}",
-            standing.members
-        );
+        // Together they may be so many that they have split.
+        let mut all = standing.members.iter();
+        let others = all.any(|(peer, _)| !members.contains(peer));
+        assert!(others, "{:?}", standing.members);
         let played = town.played[peer].iter().rev().take(20);
         let played: Vec<u64> = played.copied().collect();
         let last = played[0];

@@ -3,6 +3,7 @@
 use super::handover::{Doubt, Handover, Tag, tag};
 use crate::{
     epoch::{Charter, Epoch},
+    hash::Hash,
     identity::PeerId,
     mutant::Mutant,
 };
@@ -35,14 +36,23 @@ impl Link {
 pub struct Chain {
     links: VecDeque<Link>,
     doubt: Option<Doubt>,
+    /// The clusters that it goes on with where they split off, one after the other.
+    ahead: VecDeque<Hash>,
 }
 
 impl Chain {
     /// A chain that begins with an epoch that is trusted.
     pub fn new(trusted: Arc<Epoch>) -> Chain {
+        Chain::toward(trusted, &[])
+    }
+
+    /// The same, on the way to a cluster that split from one that split from another, and so on, from the trusted epoch's: their
+    /// names in this order.
+    pub fn toward(trusted: Arc<Epoch>, lineage: &[Hash]) -> Chain {
         Chain {
             links: VecDeque::from([Link::new(trusted)]),
             doubt: None,
+            ahead: lineage.iter().copied().collect(),
         }
     }
 
@@ -65,8 +75,9 @@ impl Chain {
         }
     }
 
-    /// Goes on by the end of the epoch that is [awaited](Chain::awaited), to the epoch that follows for `me`: the one that it
-    /// is a member of, or else that of the same cluster. All that follow are returned, none of them while that is in doubt;
+    /// Goes on by the end of the epoch that is [awaited](Chain::awaited), to the epoch that follows for `me`: on the way
+    /// to another cluster that of the next cluster on this way, if it begins; then the one that it is a member of; or else that of the same
+    /// cluster. All that follow are returned, none of them while that is in doubt;
     /// or nothing, if this is not how that epoch ended. The seal's signatures were checked before.
     pub fn follow(&mut self, me: PeerId, handover: &Handover) -> Option<Vec<Arc<Epoch>>> {
         let ended = self.awaited().clone();
@@ -84,8 +95,14 @@ impl Chain {
                 self.doubt = handover.doubt(&ended).filter(|_| epochs.is_empty());
             }
         }
-        let mine = epochs.iter().find(|epoch| epoch.position(me).is_some());
-        if let Some(next) = mine.or(epochs.first()).cloned() {
+        let next = match self.ahead.front() {
+            Some(name) => epochs.iter().find(|epoch| epoch.charter().cluster == *name),
+            None => epochs.iter().find(|epoch| epoch.position(me).is_some()),
+        };
+        if let Some(next) = next.or(epochs.first()).cloned() {
+            if self.ahead.front() == Some(&next.charter().cluster) {
+                self.ahead.pop_front();
+            }
             self.push(next);
         }
         Some(epochs)

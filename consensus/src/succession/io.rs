@@ -7,6 +7,7 @@ use crate::{
     command::{Command, CommandId},
     epoch::{Epoch, Height, View},
     evidence::Evidence,
+    hash::Hash,
     identity::PeerId,
     io::{Refusal, Reply},
     member::MemberSet,
@@ -115,6 +116,9 @@ pub struct Stored {
     pub stores: Vec<Store>,
     /// Whether anything that was stored may have been lost: then the peer abstains (E9).
     pub lost: bool,
+    /// The names of the clusters that lead from the one that is trusted to the peer's own, each split from the one before: where
+    /// they begin the chain goes on with them.
+    pub lineage: Vec<Hash>,
 }
 
 /// What an epoch's store holds.

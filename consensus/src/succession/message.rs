@@ -59,6 +59,14 @@ impl Transfer {
         }
     }
 
+    /// Whether it wants an answer.
+    pub fn is_question(&self) -> bool {
+        matches!(
+            self,
+            Transfer::Follow(_) | Transfer::FetchOrigin(_) | Transfer::FetchPiece(..)
+        )
+    }
+
     /// The bytes of the message.
     pub fn encode(&self) -> Vec<u8> {
         wire::encode(self)

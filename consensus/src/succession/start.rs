@@ -40,7 +40,7 @@ impl<A: Application + Clone> Succession<A> {
             application,
             settings,
             now,
-            chain: Chain::new(trusted.clone()),
+            chain: Chain::toward(trusted.clone(), &stored.lineage),
             member: None,
             retiring: VecDeque::new(),
             joining: None,

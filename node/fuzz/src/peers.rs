@@ -94,7 +94,7 @@ pub fn messages() -> Vec<Vec<u8>> {
     let notices = vec![
         Notice::Standing {
             stream,
-            epoch: 0,
+            epoch: (0, 0),
             standing,
         },
         Notice::Want {

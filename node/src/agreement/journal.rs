@@ -80,6 +80,7 @@ pub enum JournalError {
 #[derive(Debug)]
 enum Write {
     Settle(Home, Nonce),
+    Part(Home),
     Link(Vec<u8>),
     Open(Tag, Vec<u8>),
     Record(Tag, Vec<u8>),
@@ -227,6 +228,7 @@ impl Journal {
             links,
             stores: stores.into_values().collect(),
             lost: lost.is_some(),
+            ..Stored::default()
         };
         Ok(Content {
             stored,
@@ -291,6 +293,14 @@ impl Journal {
             why: error.to_string(),
         })?;
         self.note(Write::Settle(home, nonce), 0)
+    }
+
+    /// The cluster has split: from now on the peer's place is here, and all that is stored stays.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn part(&mut self, home: Home) -> Result<(), JournalError> {
+        self.note(Write::Part(home), 0)
     }
 
     /// How an epoch ended, after the others.
@@ -420,6 +430,9 @@ fn put(
             to.open_table(LOST)?.insert((), &nonce[..])?;
             *next_link = 0;
             next.clear();
+        }
+        Write::Part(home) => {
+            to.open_table(HOME)?.insert((), &wire::encode(&home)[..])?;
         }
         Write::Link(link) => {
             to.open_table(LINKS)?.insert(*next_link, &link[..])?;

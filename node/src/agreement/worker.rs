@@ -91,6 +91,10 @@ fn run(
                 journal.settle(Home { cluster, left })?;
                 continue;
             }
+            Step::Part { cluster, left } => {
+                journal.part(Home { cluster, left })?;
+                continue;
+            }
             Step::Link(link) => {
                 journal.link(link)?;
                 continue;

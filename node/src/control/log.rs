@@ -63,6 +63,15 @@ pub enum What {
         /// Who is not a member any more.
         left: Vec<String>,
     },
+    /// The cluster was too large and has split.
+    Split {
+        /// The number of the cluster that goes on.
+        old: u64,
+        /// The number of the one that begins.
+        new: u64,
+        /// Who went the other way than the members of this log.
+        parted: Vec<String>,
+    },
     /// A neighbouring cluster is in another epoch.
     Neighbour {
         /// The cluster's number.
@@ -180,6 +189,11 @@ impl From<&Entry> for LogEntry {
                 joined: keys(joined),
                 left: keys(left),
             },
+            Act::Split { old, new, parted } => What::Split {
+                old: *old,
+                new: *new,
+                parted: keys(parted),
+            },
             &Act::Neighbour { cluster, epoch } => What::Neighbour { cluster, epoch },
             Act::Asked { peer } => What::Asked {
                 peer: peer.to_string(),
@@ -259,6 +273,12 @@ impl What {
                     text.push_str(&format!(", without {}", list(left)));
                 }
                 text
+            }
+            What::Split { old, new, parted } => {
+                let parted = list(parted);
+                format!(
+                    "cluster {old} has split: cluster {new} begins; {parted} went the other way"
+                )
             }
             What::Neighbour { cluster, epoch } => {
                 format!("cluster {cluster} next to this one is in epoch {epoch}")

@@ -85,7 +85,10 @@ pub enum StartError {
         network: Hash,
     },
     /// There is no such cluster.
-    #[error("there is no cluster {cluster}: clusters are numbered from 0 to {last}")]
+    #[error(
+        "no cluster has the number {cluster}: those of the founding have 0 to {last}, and those that split from \
+         them greater ones"
+    )]
     NoCluster {
         /// The number that was given.
         cluster: u64,

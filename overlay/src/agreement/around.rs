@@ -152,14 +152,10 @@ impl Agreement {
         let Some(last) = handovers.last() else {
             return Ok(None);
         };
-        let last = last
-            .successors
-            .first()
-            .map(|charter| charter.members.clone());
-        let members = last.unwrap_or_default();
+        let last: Vec<PeerId> = members(last).collect();
         let cards = self.state().into_iter().flat_map(|state| state.own_cards());
         let cards: Vec<_> = cards
-            .filter(|card| members.contains(&card.peer))
+            .filter(|card| last.contains(&card.peer))
             .cloned()
             .collect();
         let progress = |handover: Handover| Progress {
@@ -257,7 +253,12 @@ impl Agreement {
     }
 }
 
-/// Whether a peer is a member of what follows.
+/// The members of what follows.
+fn members(handover: &Handover) -> impl Iterator<Item = PeerId> {
+    let members = handover.successors.iter().map(|charter| &charter.members);
+    members.flatten().copied()
+}
+
 fn adds(handover: &Handover, peer: PeerId) -> bool {
-    (handover.successors.first()).is_some_and(|charter| charter.members.contains(&peer))
+    members(handover).any(|member| member == peer)
 }

@@ -47,6 +47,15 @@ pub enum Act {
         /// Who is not a member any more.
         left: Vec<PeerId>,
     },
+    /// The cluster was too large and has split.
+    Split {
+        /// The number of the cluster that goes on.
+        old: u64,
+        /// The number of the one that begins.
+        new: u64,
+        /// Who went the other way than the members of this log.
+        parted: Vec<PeerId>,
+    },
     /// A neighbouring cluster is in another epoch.
     Neighbour {
         /// The cluster's number.

@@ -63,6 +63,13 @@ pub enum Step {
         /// What [`Start::left`] has to be from now on.
         left: BTreeMap<u64, u64>,
     },
+    /// The cluster has split, and this peer is with the one that began. What is stored stays, and so does what follows.
+    Part {
+        /// The cluster, to be started with.
+        cluster: u64,
+        /// What [`Start::left`] has to be from now on.
+        left: BTreeMap<u64, u64>,
+    },
     /// Remember, after the others, how an epoch ended.
     Link(Vec<u8>),
     /// Begin an empty store for an epoch, and keep this with it. What was stored is not lost any more.

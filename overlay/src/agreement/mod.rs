@@ -40,7 +40,6 @@ use crate::{
     io::{Class, Refusal},
     message::Message,
     time::{Duration, Time},
-    view::Cluster,
     wire::encode,
 };
 use around::Around;
@@ -50,9 +49,10 @@ use entry::Answer;
 use hamlet_consensus::{
     self as consensus,
     check::Verdict,
+    epoch::Charter,
     epoch::Origin,
     replica::StartError,
-    succession::{self, Parcel, Succession, Tag, Transfer},
+    succession::{self, Parcel, Stored, Succession, Tag, Transfer},
 };
 use moving::Moving;
 use order::{Nonce, Order, Said, Saying};
@@ -76,7 +76,13 @@ pub(crate) struct Agreement {
     signer: Arc<dyn Signer>,
     verifier: Arc<dyn Verifier>,
     succession: Succession<ClusterState>,
+    /// The cluster, or while the way there is followed the one that it leads to.
     cluster: u64,
+    has_arrived: bool,
+    /// The newest epoch that it was told from.
+    looked_at: Option<crate::hash::Hash>,
+    /// The cluster that this one split from while the peer was its member, and the last epoch of that.
+    parted: Option<(u64, u64)>,
     wake_at: Time,
     now: Time,
     asynchrony: Option<Time>,
@@ -107,31 +113,39 @@ pub(crate) struct Agreement {
 }
 
 impl Agreement {
-    /// Takes part in a cluster from now on, as far as this peer is a member.
+    /// Takes part in the cluster of this number from now on, as far as this peer is a member.
     pub fn start(
         network: &Network,
-        own: &Cluster,
+        cluster: u64,
         signer: Arc<dyn Signer>,
         verifier: Arc<dyn Verifier>,
         start: &Start,
         now: Time,
     ) -> Result<Agreement, StartError> {
-        let charter = state::founding_charter(network.id(), network.parameters(), own);
+        let root = network.root_of(cluster).ok_or(StartError::NotAMember)?;
+        let charter = state::founding_charter(network.id(), network.parameters(), root);
         // A cluster has between 1 and 64 members, each once.
         let founding = charter.found(network.id(), Origin::default());
         let founding = Arc::new(founding.map_err(|_| StartError::NotAMember)?);
-        let state = ClusterState::founding(network, own, verifier.clone());
-        let (settings, stored) = (start.settings, &start.stored);
-        let succession = Succession::start(founding, signer.clone(), state, settings, stored, now)?;
+        let state = ClusterState::founding(network, root, verifier.clone());
+        let stored = Stored {
+            lineage: network.way_to(cluster),
+            ..start.stored.clone()
+        };
+        let signs = signer.clone();
+        let succession = Succession::start(founding, signs, state, start.settings, &stored, now)?;
         let mut silence = Silence::new(network.parameters().silence_ms);
         silence.begin(succession.newest().members(), now);
-        Ok(Agreement {
+        let mut agreement = Agreement {
             me: signer.id(),
             network: network.id(),
             signer,
             verifier,
             succession,
-            cluster: own.id,
+            cluster,
+            has_arrived: false,
+            looked_at: None,
+            parted: None,
             wake_at: Time::ZERO,
             now,
             asynchrony: None,
@@ -141,7 +155,7 @@ impl Agreement {
             said_until: Time::ZERO,
             nonce: start.nonce,
             forgetful: start.forgetful,
-            left: start.left.get(&own.id).copied(),
+            left: start.left.get(&cluster).copied(),
             petitions: BTreeMap::new(),
             around: Around::default(),
             draws: Draws::new(start.beacon.clone()),
@@ -151,12 +165,45 @@ impl Agreement {
             stalled: Stalled::default(),
             unix_ms: start.unix_ms,
             changed: true,
-        })
+        };
+        agreement.look_where();
+        Ok(agreement)
     }
 
     fn handle(&mut self, now: Time, input: succession::Input) {
         self.now = now;
         self.succession.handle(now, input);
+        self.look_where();
+    }
+
+    /// Finds in which cluster the newest epoch is: one may have split off, and this peer with it.
+    fn look_where(&mut self) {
+        let newest = self.succession.newest();
+        if self.looked_at.replace(newest.id()) == Some(newest.id()) {
+            return;
+        }
+        let Some(cluster) = state::number_of(self.network, newest.charter()) else {
+            return;
+        };
+        self.has_arrived |= cluster == self.cluster;
+        if !self.has_arrived || cluster == self.cluster {
+            return;
+        }
+        let left = std::mem::replace(&mut self.cluster, cluster);
+        let charters = self.succession.chain().charters();
+        let is_left = |charter: &&Charter| state::number_of(self.network, charter) == Some(left);
+        let last = charters
+            .filter(is_left)
+            .last()
+            .map(|charter| charter.number);
+        self.parted = last.map(|last| (left, last));
+        self.left = None;
+        self.changed = true;
+    }
+
+    /// The cluster that the own one split from since this was asked last, and the last epoch of it that this peer may have taken part in.
+    pub fn take_parted(&mut self) -> Option<(u64, u64)> {
+        self.parted.take()
     }
 
     /// The signatures that were to be checked are.

@@ -164,6 +164,9 @@ impl Agreement {
 
     /// The question for a walk, for the own cluster; if there is anything to show.
     pub fn ask(&self) -> Option<Order> {
+        if !self.has_arrived {
+            return None;
+        }
         self.ask_of(self.cluster, self.succession.newest().number())
     }
 
@@ -192,9 +195,12 @@ impl Agreement {
             return Vec::new();
         };
         let before = self.succession.chain().last_handover();
-        let stayed =
-            |peer: &PeerId| before.is_none_or(|(before, _)| before.position(*peer).is_some());
-        let new = self.members().iter().filter(|peer| !stayed(peer));
+        let new = before.into_iter().flat_map(|(before, handover)| {
+            // Those of a cluster that has split off as well.
+            let next = handover.successors.iter();
+            let next = next.flat_map(|charter| charter.members.iter());
+            next.filter(|peer| before.position(**peer).is_none())
+        });
         state.guests().chain(new.copied()).collect()
     }
 
@@ -216,7 +222,8 @@ impl Agreement {
     /// Whether the newest epoch names this peer, and came after that one.
     pub fn names_me_after(&self, left: Option<u64>) -> bool {
         let newest = self.succession.newest();
-        newest.position(self.me).is_some() && left.is_none_or(|left| left < newest.number())
+        let is_there = self.has_arrived && newest.position(self.me).is_some();
+        is_there && left.is_none_or(|left| left < newest.number())
     }
 
     /// Follows the cluster without taking part in it.

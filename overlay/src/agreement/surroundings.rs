@@ -3,7 +3,7 @@
 use super::{
     Agreement,
     card::Card,
-    state::{Context, Neighbour},
+    state::{Context, number_of},
 };
 use crate::{
     identity::PeerId,
@@ -14,6 +14,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// For so many epochs those who were put out are told, if they ask.
 const TOLD_FOR: usize = 8;
+/// So many epochs may govern segments that are under way.
+const GOVERNING: usize = 4;
 /// By so many members each.
 const GUIDES: usize = 3;
 
@@ -27,37 +29,46 @@ impl Agreement {
     pub fn changes(&self, view: &View) -> Vec<Change> {
         let n = view.parameters.n;
         let known = view.newest();
-        let mut changes = Vec::new();
+        if !self.has_arrived {
+            return Vec::new();
+        }
+        if known.own.id != self.cluster && self.is_member() {
+            return self.arrive(view).into_iter().collect();
+        }
+        let mut changes = self.followed(&known.own, n);
         if known.own.id != self.cluster {
-            return self.come_from_elsewhere(view).into_iter().collect();
+            return changes;
         }
         // Slots are dealt only when that is news: every executed command asks this.
         let newer = |charter: &&Charter, old: &Cluster| charter.number > old.epoch;
-        let own = Some(self.succession.newest().charter());
-        let own = own.filter(|charter| newer(charter, &known.own));
-        if let Some((cluster, first)) = own.and_then(|own| in_epoch(self.cluster, own, n)) {
-            changes.push(Change {
-                first,
-                next: Next::Cluster(cluster),
-            });
-        }
         let Some(state) = self.state() else {
             return changes;
         };
-        let ids = known.neighbours.iter().map(|cluster| cluster.id);
-        if !ids.eq(state.neighbours().iter().map(Neighbour::cluster)) {
+        let around = state.neighbours();
+        if known.neighbours.is_empty() && !around.is_empty() {
             return self.arrive(view).into_iter().collect();
         }
-        for (neighbour, old) in state.neighbours().iter().zip(&known.neighbours) {
-            let next = Some(neighbour.charter()).filter(|charter| newer(charter, old));
-            let next = next.and_then(|next| in_epoch(neighbour.cluster(), next, n));
-            if let Some((cluster, first)) = next {
-                changes.push(Change {
-                    first,
-                    next: Next::Cluster(cluster),
-                });
+        for neighbour in around {
+            let (id, next) = (neighbour.cluster(), neighbour.charter());
+            let mut old = known.neighbours.iter();
+            let old = old.find(|old| old.id == id);
+            if old.is_some_and(|old| !newer(&next, old)) {
+                continue;
+            }
+            if let Some((cluster, first)) = in_epoch(id, next, n) {
+                let next = match old {
+                    Some(_) => Next::Cluster(cluster),
+                    None => Next::Comes(cluster),
+                };
+                changes.push(Change { first, next });
             }
         }
+        let is_there = |id: u64| around.iter().any(|neighbour| neighbour.cluster() == id);
+        let gone = known.neighbours.iter().map(|cluster| cluster.id);
+        changes.extend(gone.filter(|id| !is_there(*id)).map(|id| Change {
+            first: First::new(),
+            next: Next::Goes(id),
+        }));
         changes
     }
 
@@ -70,23 +81,39 @@ impl Agreement {
         })
     }
 
-    /// The neighbourhood of a peer that was in another cluster before: that of a guest until it is a member.
-    fn come_from_elsewhere(&self, view: &View) -> Option<Change> {
-        if self.is_member() {
-            return self.arrive(view);
+    /// The newest epochs of the own cluster after the one that is known, and of the one that it split from: whoever has just come,
+    /// perhaps as a guest, receives by those that govern now.
+    fn followed(&self, known: &Cluster, n: u8) -> Vec<Change> {
+        let newest = self.succession.newest().number();
+        if known.id == self.cluster && known.epoch >= newest {
+            return Vec::new();
         }
-        let (own, first) = in_epoch(
-            self.cluster,
-            self.succession.newest().charter(),
-            view.parameters.n,
-        )?;
-        Some(Change {
-            first,
-            next: Next::Neighbourhood(Epoch {
-                own,
-                neighbours: Vec::new(),
-            }),
-        })
+        let named = |charter| Some((number_of(self.network, charter)?, charter));
+        let charters: Vec<&Charter> = self.succession.chain().charters().collect();
+        let governing = &charters[charters.len().saturating_sub(GOVERNING)..];
+        let governing: Vec<(u64, &Charter)> = governing.iter().copied().filter_map(named).collect();
+        let is_known = |(id, charter): &(u64, &Charter)| (*id, charter.number) == known.name();
+        let begin = governing.iter().position(is_known);
+        let mut at = known.id;
+        let mut changes = Vec::new();
+        for &(id, charter) in &governing[begin.map_or(0, |place| place + 1)..] {
+            let same = std::mem::replace(&mut at, id) == id;
+            if same && charter.number <= known.epoch {
+                continue;
+            }
+            let Some((own, first)) = in_epoch(id, charter, n) else {
+                continue;
+            };
+            let next = match same {
+                true => Next::Cluster(own),
+                false => Next::Neighbourhood(Epoch {
+                    own,
+                    neighbours: Vec::new(),
+                }),
+            };
+            changes.push(Change { first, next });
+        }
+        changes
     }
 
     /// The whole neighbourhood: for a peer that has just become a member.

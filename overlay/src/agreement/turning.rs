@@ -84,7 +84,7 @@ impl Agreement {
     /// or, where it may have forgotten some, one that began after it said that it had lost what it had stored. Else what fellows
     /// are to order for it, if it is time to ask, and those fellows.
     pub fn come_back(&mut self) -> Option<(Order, Vec<PeerId>)> {
-        if !self.succession.abstains() {
+        if !self.succession.abstains() || !self.has_arrived {
             return None;
         }
         let newest = self.succession.newest().clone();

@@ -16,7 +16,8 @@ use crate::{
     identity::PeerId,
     membership::{
         admission::{Admission, Admitted},
-        walk::Place,
+        cycle::Place,
+        lineage,
     },
     view::Cluster,
 };
@@ -321,10 +322,17 @@ impl Network {
         &self.cycles
     }
 
-    /// The cluster that the engine knows by this name.
-    pub fn cluster_named(&self, name: Hash) -> Option<&Cluster> {
-        let mut clusters = self.clusters.iter();
-        clusters.find(|cluster| state::name_of(self.id, cluster.id) == name)
+    /// The cluster of the founding from which the one of this number comes, by splits; `None` if there can be no such number.
+    pub fn root_of(&self, number: u64) -> Option<&Cluster> {
+        let root = *lineage::lineage(self.clusters.len(), number).first()?;
+        self.clusters.get(usize::try_from(root).ok()?)
+    }
+
+    /// The names in the engine of the clusters that lead from that cluster to this one, each split from the one before.
+    pub(crate) fn way_to(&self, number: u64) -> Vec<Hash> {
+        let lineage = lineage::lineage(self.clusters.len(), number).into_iter();
+        let names = lineage.map(|cluster| state::name_of(self.id, cluster));
+        names.skip(1).collect()
     }
 
     /// The cluster in which `peer` is, if it is a founder.

@@ -5,4 +5,6 @@
 //! What members of a cluster decide about that is in [`agreement`](crate::agreement).
 
 pub mod admission;
+pub mod cycle;
+pub mod lineage;
 pub mod walk;

@@ -9,19 +9,13 @@ use crate::{
     genesis::{below, generator},
     hash::{Domain, Hash},
     identity::{PeerId, Verifier},
-    membership::admission::{Admitted, Credential},
+    membership::{
+        admission::{Admitted, Credential},
+        cycle::Place,
+    },
     wire,
 };
 use serde::{Deserialize, Serialize};
-
-/// The place of a cluster on one cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The cluster before it.
-    pub before: u64,
-    /// The cluster after it.
-    pub after: u64,
-}
 
 /// A peer's way to the cluster where it will have its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,8 +66,8 @@ pub fn step(beacon: Hash, walk: Hash, left: u8, places: &[Place]) -> Option<u64>
 /// random cycles: the worst of many. Per number of cycles; for up to 2, 4, 8, … clusters.
 const STEPS: [[u8; 10]; 4] = [
     [4, 4, 19, 80, 255, 255, 255, 255, 255, 255],
-    [8, 8, 16, 33, 40, 48, 48, 48, 48, 48],
-    [12, 12, 12, 15, 17, 18, 20, 20, 20, 22],
+    [8, 8, 16, 46, 52, 52, 52, 52, 52, 52],
+    [12, 12, 12, 20, 21, 21, 22, 22, 22, 23],
     [16, 16, 16, 16, 16, 16, 16, 16, 16, 16],
 ];
 
@@ -152,7 +146,7 @@ mod tests {
         }
         assert_eq!(
             (length(32, 3), length(1024, 3), length(4096, 3)),
-            (17, 22, 24)
+            (21, 23, 25)
         );
     }
 }

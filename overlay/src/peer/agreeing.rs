@@ -3,7 +3,7 @@
 use super::Peer;
 use crate::{
     agreement::{
-        Agreement, Outcome, Standing, Start,
+        Agreement, Outcome, Standing, Start, Step,
         order::{MAX_HEADS, Order, Saying},
         state::ClusterState,
     },
@@ -26,8 +26,6 @@ impl Peer {
     pub fn agree(&mut self, start: &Start) -> Result<(), StartError> {
         let core = &self.core;
         let founding = &core.view.founding;
-        let own = core.view.newest().own.id as usize;
-        let own = founding.clusters().get(own).ok_or(StartError::NotAMember)?;
         let forgetful = start.forgetful || start.stored.lost;
         let begin = Start {
             forgetful,
@@ -35,7 +33,7 @@ impl Peer {
         };
         self.agreement = Some(Agreement::start(
             founding,
-            own,
+            core.view.home,
             core.signer.clone(),
             core.verifier.clone(),
             &begin,
@@ -138,6 +136,13 @@ impl Peer {
                 Outcome::Evidence(proof) => self.core.prove(proof),
             }
         }
+        if let Some((parent, last)) = agreement.take_parted()
+            && let Some(start) = &mut self.start
+        {
+            start.left.insert(parent, last);
+            let (cluster, left) = (agreement.cluster(), start.left.clone());
+            self.core.agreement(Step::Part { cluster, left });
+        }
         if agreement.take_changed() {
             self.follow_agreement();
         }
@@ -208,6 +213,9 @@ impl Peer {
             }
             Message::Herald { cluster, epoch } => {
                 if agreement.state().is_none() {
+                    if agreement.cluster() == cluster {
+                        self.hear_of_epoch(epoch);
+                    }
                     return self.enter(from, cluster);
                 }
                 let question = agreement.on_herald(now, from, cluster, epoch);

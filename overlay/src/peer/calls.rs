@@ -6,7 +6,7 @@ use super::{
     departing::{self, Departing},
 };
 use crate::{
-    agreement::{Agreed, Agreement, Outcome, Step},
+    agreement::{Agreed, Agreement, Outcome, Step, state},
     identity::PeerId,
     io::{Event, Output, Refusal},
     time::{Duration, Time},
@@ -40,30 +40,29 @@ impl Peer {
     pub(super) fn on_transfer(&mut self, from: PeerId, body: &[u8]) -> Result<(), Refusal> {
         let now = self.core.now;
         let transfer = Transfer::decode(body).map_err(|_| Refusal::Malformed)?;
-        let Some(home) = &mut self.agreement else {
-            return Ok(());
-        };
-        let tag = transfer.epoch();
-        let caller = (self.calls.iter()).find(|(_, call)| call.agreement.concerns(tag, from));
-        let caller = caller.map(|(cluster, _)| *cluster);
-        if let Some(departing) = &mut self.departing
-            && !home.knows(tag)
-            && departing.agreement.concerns(tag, from)
-        {
-            departing.agreement.transfer(now, from, transfer);
+        if self.agreement.is_none() {
             return Ok(());
         }
-        let caller = match home.concerns(tag, from) {
-            true => None,
-            false => caller.or_else(|| self.begin_call(&transfer)),
-        };
-        match caller.and_then(|cluster| self.calls.get_mut(&cluster)) {
-            Some(call) => call.agreement.transfer(now, from, transfer),
-            None => {
-                if let Some(home) = &mut self.agreement {
-                    home.transfer(now, from, transfer);
-                }
+        let called = self.begin_call(&transfer);
+        // Clusters that split from one another have epochs in common: what is told goes to all that it concerns, and a question
+        // is answered once.
+        let (tag, is_question) = (transfer.epoch(), transfer.is_question());
+        let home = self.agreement.as_mut().map(|home| (None, home));
+        let departing = self.departing.as_mut();
+        let departing = departing.map(|left| (None, &mut left.agreement));
+        let calls = self.calls.iter_mut();
+        let calls = calls.map(|(cluster, call)| (Some(*cluster), &mut call.agreement));
+        let mut told = false;
+        for (cluster, one) in home.into_iter().chain(departing).chain(calls) {
+            let is_called = cluster.is_some() && cluster == called;
+            if (is_called || one.concerns(tag, from)) && !(told && is_question) {
+                one.transfer(now, from, transfer.clone());
+                told = true;
             }
+        }
+        if let Some(home) = self.agreement.as_mut().filter(|_| !told) {
+            // Whoever is behind learns what it is about.
+            home.transfer(now, from, transfer);
         }
         Ok(())
     }
@@ -73,27 +72,29 @@ impl Peer {
         let Transfer::Handovers(handovers) = transfer else {
             return None;
         };
-        let home = self.agreement.as_ref();
+        let home = self.agreement.as_ref()?;
         // Of several walks of one peer the first to lead to a place counts.
-        if self.is_leaving() || !home.is_some_and(Agreement::wants_walk) {
+        if self.is_leaving() || !home.wants_walk() {
             return None;
         }
         let me = self.core.me;
-        let mut successors = handovers.iter().flat_map(|one| &one.successors);
+        // Where the own cluster leads this peer follows anyway.
+        let elsewhere = handovers.iter().filter(|one| !home.knows(one.ended));
+        let mut successors = elsewhere.flat_map(|one| &one.successors);
         let charter = successors.find(|charter| charter.members.contains(&me))?;
         let founding = &self.core.view.founding;
-        let cluster = founding.cluster_named(charter.cluster)?.clone();
+        let cluster = state::number_of(founding.id(), charter)?;
         let home = self.agreement.as_ref()?.cluster();
         let start = self.start.as_ref()?;
-        if cluster.id == home || start.left.get(&cluster.id) >= Some(&charter.number) {
+        if cluster == home || start.left.get(&cluster) >= Some(&charter.number) {
             return None;
         }
-        if self.calls.contains_key(&cluster.id) {
-            return Some(cluster.id);
+        if self.calls.contains_key(&cluster) {
+            return Some(cluster);
         }
         let (signer, verifier) = (self.core.signer.clone(), self.core.verifier.clone());
         let now = self.core.now;
-        let agreement = Agreement::start(founding, &cluster, signer, verifier, start, now).ok()?;
+        let agreement = Agreement::start(founding, cluster, signer, verifier, start, now).ok()?;
         if self.calls.len() == MAX_CALLS {
             let oldest = self.calls.iter().min_by_key(|(_, call)| call.since);
             let oldest = oldest.map(|(cluster, _)| *cluster);
@@ -105,8 +106,8 @@ impl Peer {
             links: Vec::new(),
             since: self.core.now,
         };
-        self.calls.insert(cluster.id, call);
-        Some(cluster.id)
+        self.calls.insert(cluster, call);
+        Some(cluster)
     }
 
     /// Signatures were checked. Whether that was for a call.
@@ -128,7 +129,9 @@ impl Peer {
     /// Follows those who call, and goes where a place is.
     pub(super) fn follow_calls(&mut self) {
         let now = self.core.now;
-        self.calls.retain(|_, call| now < call.since + PATIENCE);
+        let home = self.agreement.as_ref().map(Agreement::cluster);
+        self.calls
+            .retain(|cluster, call| now < call.since + PATIENCE && Some(*cluster) != home);
         let clusters: Vec<u64> = self.calls.keys().copied().collect();
         for cluster in clusters {
             let Some(call) = self.calls.get_mut(&cluster) else {

@@ -23,6 +23,8 @@ pub(super) struct Departing {
     /// What checks are named that belong to no epoch: no epoch is called that.
     name: Tag,
     last_epoch: u64,
+    /// The cluster. In one that splits from it the peer takes no part: it did not say that it would not come back there.
+    cluster: u64,
     /// The newest epoch that the view knows.
     shown: u64,
     say_at: Time,
@@ -33,6 +35,7 @@ impl Departing {
     pub fn new(agreement: Agreement, now: Time) -> Departing {
         Departing {
             name: !agreement.newest(),
+            cluster: agreement.cluster(),
             last_epoch: agreement.epoch() + MORE_EPOCHS,
             shown: agreement.epoch(),
             say_at: now,
@@ -50,6 +53,10 @@ impl Departing {
         self.agreement.engine_at().min(say_at).min(self.until)
     }
 
+    fn has_parted(&self) -> bool {
+        self.agreement.cluster() != self.cluster
+    }
+
     fn is_done(&self, now: Time) -> bool {
         self.agreement.epoch() > self.last_epoch || self.until <= now
     }
@@ -62,8 +69,13 @@ impl Peer {
         let Some(departing) = &mut self.departing else {
             return;
         };
+        departing.agreement.follow(now);
+        if departing.has_parted() {
+            self.departing = None;
+            self.follow_contacts();
+            return;
+        }
         let agreement = &mut departing.agreement;
-        agreement.follow(now);
         if departing.say_at <= now && agreement.is_member() {
             departing.say_at = now + SAY_EVERY;
             let order = agreement.say(Saying::Leave);

@@ -20,6 +20,8 @@ const STAY: Duration = Duration::from_secs(30);
 const MAX_CONTACTS: usize = 8;
 /// How often a peer without a place asks for a walk.
 const ASK_EVERY: Duration = Duration::from_secs(4);
+/// How long it waits at most until it has followed the cluster to the epoch that a member told of.
+const BEHIND: Duration = Duration::from_secs(3);
 /// After so many times without news of the cluster it may ask another.
 const PATIENCE: u32 = 3;
 /// Of so many members at a time.
@@ -32,6 +34,10 @@ pub(super) struct Visits {
     visitors: BTreeMap<PeerId, Time>,
     /// Those whom this peer asks the way.
     contacts: Vec<PeerId>,
+    /// The newest epoch of the cluster that a member told of, and since when one did.
+    heard: Option<(u64, Time)>,
+    /// Whether it has come to a member of it.
+    has_come: bool,
     /// When it asks for a walk next, how often it asked since there was news of the cluster, and the epoch of that.
     ask_at: Time,
     asked: u32,
@@ -118,15 +124,16 @@ impl Peer {
             return Ok(());
         }
         let founding = &self.core.view.founding;
-        let cluster = usize::try_from(cluster).ok();
-        let cluster = cluster.and_then(|cluster| founding.clusters().get(cluster));
-        let (Some(cluster), Some(start)) = (cluster, &self.start) else {
+        let Some(start) = &self.start else {
             return Err(Refusal::NotOwed);
         };
+        if founding.root_of(cluster).is_none() {
+            return Err(Refusal::NotOwed);
+        }
         let (signer, verifier) = (self.core.signer.clone(), self.core.verifier.clone());
         let agreement = Agreement::start(founding, cluster, signer, verifier, start, now);
         if let Ok(mut agreement) = agreement {
-            let (cluster, left) = (cluster.id, start.left.clone());
+            let left = start.left.clone();
             agreement.guide(now, from);
             self.visits.asked = 0;
             self.settle_in(cluster, left, Vec::new());
@@ -146,6 +153,20 @@ impl Peer {
         }
     }
 
+    /// A member says in which epoch the cluster is where this peer looks for a place.
+    pub(super) fn hear_of_epoch(&mut self, epoch: u64) {
+        let now = self.core.now;
+        let (newest, _) = self.visits.heard.get_or_insert((epoch, now));
+        *newest = epoch.max(*newest);
+    }
+
+    /// Whether this peer, who knows the founding, still learns what followed: in an epoch that is long over it would ask in vain.
+    fn is_behind(&self) -> bool {
+        let epoch = self.agreement.as_ref().map_or(0, Agreement::epoch);
+        let heard = self.visits.heard;
+        heard.is_some_and(|(newest, since)| epoch < newest && self.core.now < since + BEHIND)
+    }
+
     /// Asks for a walk, if it has no place.
     pub(super) fn ask_for_place(&mut self) {
         if self.asks_at() > self.core.now {
@@ -153,7 +174,10 @@ impl Peer {
         }
         let Some(home) = &self.agreement else { return };
         let asked = self.core.connected(home.members(), ASKED);
-        let Some(order) = home.ask().filter(|_| !asked.is_empty()) else {
+        // One that has just come to somebody is told in a moment.
+        let is_new = !asked.is_empty() && !std::mem::replace(&mut self.visits.has_come, true);
+        let may_ask = !asked.is_empty() && !is_new && !self.is_behind();
+        let Some(order) = home.ask().filter(|_| may_ask) else {
             self.visits.ask_at = self.core.now + Duration::from_millis(200);
             return;
         };

@@ -42,7 +42,7 @@ impl Stream {
 
     /// What fellows were told to send of segments that this deal governs, as far as anything was.
     pub(super) fn told_of(&self, deal: &Deal) -> Option<Standing> {
-        let own = deal.epoch.own.epoch;
+        let own = deal.epoch.own.name();
         let told = self
             .told
             .filter(|told| told.epoch == own)

@@ -62,7 +62,7 @@ impl Stream {
         // Who never gives is owed nothing that has to be fetched.
         let givers = (0..self.n).filter(|&slot| self.is_proven(core, deal, slot));
         for link in givers.filter_map(|slot| deal.holders[usize::from(slot)]) {
-            let standing = self.standing_of(link, deal.epoch.own.epoch);
+            let standing = self.standing_of(link, deal);
             let owed = standing.map_or(ShardSet::EMPTY, |standing| {
                 rotation.substituted(&standing, self.parity, deal.mine)
             });

@@ -7,7 +7,7 @@ use crate::{
     message::Standing,
     set::{ShardSet, SlotSet},
     time::Time,
-    view::{SegmentNumber, View},
+    view::{EpochName, SegmentNumber, View},
 };
 
 /// How many segments a newcomer may ask all its fellows for together.
@@ -33,8 +33,8 @@ pub(super) struct LinkState {
     pub account: Account,
 }
 
-/// What a link wants, for the two newest epochs that it named.
-pub(super) type Wants = [Option<(u64, Standing)>; 2];
+/// What a link wants, for the two epochs that it named last.
+pub(super) type Wants = [Option<(EpochName, Standing)>; 2];
 
 impl LinkState {
     /// Of a link of which nothing is known.
@@ -159,6 +159,11 @@ impl Stream {
             for state in &mut self.links {
                 state.unanswered /= 2;
             }
+        }
+        // Guests have nothing to give either.
+        let guests = deal.fellows.iter().copied();
+        for link in guests.filter(|&link| !deal.is_member(core.links.peer(link))) {
+            self.link(link).refill(1, small);
         }
         for &link in &deal.outward {
             match self.link(link).gave {

@@ -51,7 +51,7 @@ use crate::{
     report::StreamReport,
     set::SlotSet,
     time::{Duration, Time},
-    view::{SegmentNumber, StreamNumber, View},
+    view::{EpochName, SegmentNumber, StreamNumber, View},
 };
 pub use account::REMEMBERED;
 use bucket::Bucket;
@@ -76,8 +76,8 @@ const SHORT_OF_RELAYS: Duration = Duration::from_millis(5);
 /// What fellows were told.
 #[derive(Clone, Copy)]
 struct Told {
-    /// The epoch of the cluster whose slots were meant.
-    epoch: u64,
+    /// The epoch whose slots were meant.
+    epoch: EpochName,
     standing: Standing,
     at: Time,
 }
@@ -111,7 +111,7 @@ pub(crate) struct Stream {
     /// What fellows were told last.
     told: Option<Told>,
     /// What they were told in the epoch before.
-    told_before: Option<(u64, Standing)>,
+    told_before: Option<(EpochName, Standing)>,
     /// Whether the content is wanted here.
     watching: bool,
     joins_sent: u8,
@@ -260,7 +260,11 @@ impl Stream {
 
     fn begin_segment(&mut self, core: &Core, number: SegmentNumber) -> Segment {
         let (rotation, deal) = self.plan(core, number);
-        let (standing, deal) = (self.told_of(deal).unwrap_or_default(), deal.clone());
+        let standing = self.told_of(deal).unwrap_or_else(|| Standing {
+            silent: deal.slots_of_source(self.number),
+            ..Standing::default()
+        });
+        let deal = deal.clone();
         // Nobody owes anything to a peer that is no member yet, or not any more.
         let member = deal.is_member(core.me);
         let judges = member || self.served_from.is_some_and(|first| first <= number);

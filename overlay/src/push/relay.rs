@@ -39,9 +39,9 @@ impl Stream {
         };
         let (rotation, deal) = (segment.rotation, &segment.deal);
         let to: Vec<LinkId> = if deal.mine.contains(rotation.slot(shard)) {
-            let (epoch, parity) = (deal.epoch.own.epoch, digest.header().parity);
+            let parity = digest.header().parity;
             let owed = |link: &LinkId| {
-                let standing = self.standing_of(*link, epoch);
+                let standing = self.standing_of(*link, deal);
                 standing.is_some_and(|standing| rotation.owes(&standing, parity, shard))
             };
             deal.fellows.iter().copied().filter(owed).collect()
@@ -148,7 +148,7 @@ impl Stream {
             false => CARRIERS,
         };
         let owed = |link: LinkId| {
-            let standing = self.standing_of(link, deal.epoch.own.epoch)?;
+            let standing = self.standing_of(link, &deal)?;
             Some(
                 !rotation
                     .lists(&standing, parity)

@@ -147,12 +147,11 @@ impl Stream {
     /// The share of slots that give nothing, in percent, as some of the fellows see it at least: most of them
     /// may be liars, and to believe a few costs the source some upload at worst.
     fn missing_share(&self, deal: &Deal) -> u8 {
-        let epoch = deal.epoch.own.epoch;
         let own = deal.mine;
         let told = deal
             .fellows
             .iter()
-            .filter_map(|&link| self.standing_of(link, epoch));
+            .filter_map(|&link| self.standing_of(link, deal));
         let mut counts: Vec<u8> = told
             .filter(|standing| !standing.idle)
             .map(|standing| standing.silent.without(own).len())
@@ -165,11 +164,10 @@ impl Stream {
 
     /// The slots that so many call silent, of so many fellows, as `enough` says.
     fn silent_to(&self, deal: &Deal, enough: fn(usize, usize) -> bool) -> Set64 {
-        let epoch = deal.epoch.own.epoch;
         let told: Vec<Set64> = deal
             .fellows
             .iter()
-            .filter_map(|&link| self.standing_of(link, epoch))
+            .filter_map(|&link| self.standing_of(link, deal))
             .filter(|standing| !standing.idle)
             .map(|standing| standing.silent)
             .collect();

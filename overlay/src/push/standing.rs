@@ -3,10 +3,11 @@
 use super::{Stream, Told};
 use crate::{
     core::Core,
-    links::LinkId,
+    links::{Deal, LinkId},
     message::{Notice, Standing},
     set::SlotSet,
     time::Duration,
+    view::EpochName,
 };
 
 /// Standings are told at most this often.
@@ -21,7 +22,7 @@ impl Stream {
     pub(super) fn standing_notice(&self, core: &Core, standing: Standing) -> Notice {
         Notice::Standing {
             stream: self.number,
-            epoch: core.newest_deal().epoch.own.epoch,
+            epoch: core.newest_deal().epoch.own.name(),
             standing,
         }
     }
@@ -59,7 +60,7 @@ impl Stream {
             _ => {}
         }
         self.told = Some(Told {
-            epoch: deal.epoch.own.epoch,
+            epoch: deal.epoch.own.name(),
             standing,
             at: core.now,
         });
@@ -74,29 +75,29 @@ impl Stream {
         &mut self,
         core: &mut Core,
         from: LinkId,
-        epoch: u64,
+        epoch: EpochName,
         mut standing: Standing,
     ) {
         standing.silent = standing.silent.intersection(SlotSet::below(self.n));
         standing.extra = standing.extra.min(reserve_max(self.k));
-        let known = core.view.epochs().any(|held| held.own.epoch == epoch);
+        let known = core.view.epochs().any(|held| held.own.name() == epoch);
         let [newer, older] = self.wants(from);
         match newer {
             _ if !known => {}
-            Some((named, _)) if *named > epoch => *older = Some((epoch, standing)),
-            Some((named, _)) if *named < epoch => *older = newer.replace((epoch, standing)),
+            Some((named, _)) if *named != epoch => *older = newer.replace((epoch, standing)),
             _ => *newer = Some((epoch, standing)),
         }
     }
 
-    /// What a link wants of segments that an epoch governs. Slots that it calls silent are those of one
-    /// epoch; of another epoch it has no complaints yet.
-    pub(super) fn standing_of(&self, link: LinkId, epoch: u64) -> Option<Standing> {
+    /// What a link wants of segments that a deal governs. Slots that it calls silent are those of one
+    /// epoch; of another epoch it has no complaints yet, but that the source relays nothing of its own stream.
+    pub(super) fn standing_of(&self, link: LinkId, deal: &Deal) -> Option<Standing> {
+        let epoch = deal.epoch.own.name();
         let wants = self.wants.get(link).filter(|_| !self.distrusts(link))?;
         let exact = wants.iter().flatten().find(|(named, _)| *named == epoch);
         let other = || {
             wants[0].map(|(_, standing)| Standing {
-                silent: SlotSet::EMPTY,
+                silent: deal.slots_of_source(self.number),
                 ..standing
             })
         };

@@ -21,7 +21,15 @@ pub struct Cluster {
     slots: Vec<u8>,
 }
 
+/// An epoch of a cluster: their numbers.
+pub type EpochName = (u64, u64);
+
 impl Cluster {
+    /// Which epoch of which cluster this is.
+    pub fn name(&self) -> EpochName {
+        (self.id, self.epoch)
+    }
+
     /// Deals the `n` slots of a cluster to its members by its beacon: every member holds one before any
     /// holds a second.
     pub fn deal(id: u64, epoch: u64, mut members: Vec<PeerId>, beacon: Hash, n: u8) -> Cluster {

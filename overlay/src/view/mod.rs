@@ -7,7 +7,7 @@
 mod cluster;
 mod timeline;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, EpochName};
 pub use timeline::{Change, First, Next};
 
 use crate::{
@@ -65,6 +65,8 @@ pub struct View {
     /// The randomness that rotates shards over slots; one for the network, since equal slots of all
     /// clusters carry the same shard.
     pub rotation_beacon: Hash,
+    /// The cluster in which the peer had or looked for its place when it was started.
+    pub home: u64,
     timeline: Timeline,
 }
 
@@ -73,16 +75,17 @@ impl View {
     pub fn founding(network: &Network, peer: PeerId) -> Option<View> {
         let own = network.cluster_of(peer)?;
         let neighbours = network.neighbours(own.id as usize);
-        Some(View::at(network, own, &neighbours))
+        Some(View::at(network, own.id, own, &neighbours))
     }
 
-    /// The view of a peer that is no founder and waits to become a member of this cluster: its members, and nobody else.
+    /// The view of a peer that is not where it founded the network, or no founder: it has or looks for its place in this cluster, and knows
+    /// the members of the one of the founding from which that comes.
     pub fn outside(network: &Network, cluster: u64) -> Option<View> {
-        let own = network.clusters().get(usize::try_from(cluster).ok()?)?;
-        Some(View::at(network, own, &[]))
+        let root = network.root_of(cluster)?;
+        Some(View::at(network, cluster, root, &[]))
     }
 
-    fn at(network: &Network, own: &Cluster, neighbours: &[&Cluster]) -> View {
+    fn at(network: &Network, home: u64, own: &Cluster, neighbours: &[&Cluster]) -> View {
         let genesis = network.genesis();
         let arc = |cluster: &&Cluster| Arc::new((*cluster).clone());
         View {
@@ -92,6 +95,7 @@ impl View {
             publishers: genesis.publishers.clone(),
             founding: network.clone(),
             rotation_beacon: Domain::Beacon.hash(&[&network.id().0, &genesis.seed.0]),
+            home,
             timeline: Timeline::new(Epoch {
                 own: Arc::new(own.clone()),
                 neighbours: neighbours.iter().map(arc).collect(),

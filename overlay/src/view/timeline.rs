@@ -27,6 +27,10 @@ pub struct Change {
 pub enum Next {
     /// One of its clusters is in another epoch.
     Cluster(Arc<Cluster>),
+    /// A cluster lies next to the own one that did not before.
+    Comes(Arc<Cluster>),
+    /// One does not any more.
+    Goes(u64),
     /// The peer is elsewhere.
     Neighbourhood(Epoch),
 }
@@ -62,6 +66,14 @@ impl Epoch {
     fn apply(&mut self, next: &Next) {
         match next {
             Next::Neighbourhood(epoch) => *self = epoch.clone(),
+            Next::Comes(cluster) => {
+                let neighbours = &mut self.neighbours;
+                let place = neighbours.partition_point(|one| one.id < cluster.id);
+                if neighbours.get(place).is_none_or(|one| one.id != cluster.id) {
+                    neighbours.insert(place, cluster.clone());
+                }
+            }
+            Next::Goes(cluster) => self.neighbours.retain(|one| one.id != *cluster),
             Next::Cluster(cluster) => {
                 let clusters = std::iter::once(&mut self.own).chain(&mut self.neighbours);
                 for old in clusters {
@@ -235,6 +247,33 @@ mod tests {
             assert_eq!(numbers(&timeline, 5, 0), [1, 2, 0]);
             assert_eq!(timeline.newest(), timeline.governing(0, 120));
         }
+    }
+
+    #[test]
+    fn a_neighbour_comes_and_another_goes() {
+        let mut timeline = timeline();
+        let comes = Change {
+            first: [(0, 10)].into(),
+            next: Next::Comes(cluster(7, 0)),
+        };
+        timeline.begin(at(0), comes);
+        timeline.begin(at(1), change(&[(0, 20)], 7, 1));
+        let ids = |timeline: &Timeline, segment| -> Vec<u64> {
+            let clusters = timeline.governing(0, segment).clusters();
+            clusters.map(|cluster| cluster.id).collect()
+        };
+        assert_eq!(ids(&timeline, 9), [0, 1, 2]);
+        assert_eq!(ids(&timeline, 10), [0, 1, 2, 7]);
+        assert_eq!(numbers(&timeline, 0, 20), [0, 0, 0, 1]);
+        timeline.begin(
+            at(2),
+            Change {
+                first: First::new(),
+                next: Next::Goes(1),
+            },
+        );
+        assert_eq!(ids(&timeline, 20), [0, 2, 7]);
+        assert_eq!(ids(&timeline, 5), [0, 2]);
     }
 
     #[test]

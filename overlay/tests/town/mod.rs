@@ -243,6 +243,7 @@ impl Town {
                 stores: disk.stores.values().cloned().collect(),
                 // Who has moved has not founded the cluster where it is.
                 lost: disk.lost.is_some() || disk.home.is_some() && disk.stores.is_empty(),
+                ..Stored::default()
             },
             unix_ms: BORN_UNIX_MS,
             papers: open.then_some(papers),
@@ -473,6 +474,10 @@ impl Disk {
                     evidence: std::mem::take(&mut self.evidence),
                     ..Disk::default()
                 };
+            }
+            Step::Part { cluster, left } => {
+                self.home = Some(cluster);
+                self.left = left;
             }
             Step::Link(link) => self.links.push(link),
             Step::Open(name, opening) => {

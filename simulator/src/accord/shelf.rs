@@ -49,6 +49,10 @@ impl Shelf {
                     ..Shelf::default()
                 };
             }
+            Step::Part { cluster, left } => {
+                self.home = Some(cluster);
+                self.left = left;
+            }
             Step::Link(link) => self.links.push(link),
             Step::Open(name, opening) => {
                 self.lost = None;
@@ -112,6 +116,7 @@ impl Shelf {
             links: self.links.clone(),
             stores,
             lost: self.lost.is_some() || moved,
+            ..Stored::default()
         };
         (
             stored,

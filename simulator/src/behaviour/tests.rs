@@ -124,7 +124,7 @@ fn notices(outputs: &[Output]) -> Vec<Notice> {
 fn standing() -> Frame {
     let standing = Notice::Standing {
         stream: 0,
-        epoch: 0,
+        epoch: (0, 0),
         standing: Standing::default(),
     };
     Message::Notices(vec![standing]).frame()

@@ -219,7 +219,7 @@ fn what_a_fellow_tells_after_a_segment_began_changes_no_duty() {
         for &silent in told {
             let notice = Notice::Standing {
                 stream: 0,
-                epoch: 0,
+                epoch: (0, 0),
                 standing: standing(silent),
             };
             let received = Step::Received {

@@ -13,6 +13,7 @@ use crate::{
 use hamlet_overlay::{
     agreement::Part,
     io::{Input, Output, Refusal},
+    membership::cycle,
     peer::{Peer, Sizes},
     report::Report,
     time::Time,
@@ -128,6 +129,13 @@ impl Actor {
     /// What it knows of the network around it.
     pub fn view(&self) -> &View {
         self.peer.view()
+    }
+
+    /// Where this cluster lies on the cycles, if the peer holds its state.
+    pub fn places(&self, cluster: u64) -> Option<Vec<cycle::Place>> {
+        let standing = self.peer.standing()?;
+        let state = self.peer.state()?;
+        (standing.cluster == cluster).then(|| state.places().to_vec())
     }
 
     /// The cluster that it takes part in or waits at, and what it does there; `None` if it does not agree.

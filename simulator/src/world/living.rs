@@ -14,6 +14,7 @@ use hamlet_overlay::{
     agreement::{Agreed, Part, Step},
     identity::PeerId,
     io::Input,
+    membership::cycle::Place,
     time::{Duration, Time},
     view::{Epoch, SegmentNumber},
 };
@@ -89,6 +90,7 @@ impl Region {
             return;
         }
         let newest = actor.view().newest().clone();
+        let places = actor.places(newest.own.id);
         let Some(living) = &mut actor.living else {
             return;
         };
@@ -101,7 +103,9 @@ impl Region {
         }
         living.known = Some(newest.clone());
         let me = scene.directory.id(peer);
-        if newest.own.place(me).is_some() && !follows_cycles(scene, &newest) {
+        if newest.own.place(me).is_some()
+            && places.is_some_and(|places| !has_all_beside(&places, &newest))
+        {
             let around: Vec<u64> = newest.neighbours.iter().map(|next| next.id).collect();
             let detail = format!("around cluster {} are {around:?}", newest.own.id);
             self.violated(
@@ -212,11 +216,11 @@ fn is_honest(scene: &Scene, peer: PeerId) -> bool {
     index.is_some_and(|peer| !scene.byzantine[peer])
 }
 
-/// Whether the clusters around a peer's own are those next to it on the cycles.
-fn follows_cycles(scene: &Scene, epoch: &Epoch) -> bool {
-    let next = scene.network.neighbours(epoch.own.id as usize);
-    let next = next.iter().map(|cluster| cluster.id);
-    epoch.neighbours.iter().map(|cluster| cluster.id).eq(next)
+/// Whether a member's view has all clusters that lie beside its own on the cycles, as its cluster knows them.
+fn has_all_beside(places: &[Place], epoch: &Epoch) -> bool {
+    let beside = places.iter().flat_map(|place| [place.before, place.after]);
+    let mut clusters = beside.filter(|cluster| *cluster != epoch.own.id);
+    clusters.all(|cluster| epoch.neighbours.iter().any(|next| next.id == cluster))
 }
 
 /// Whom a newcomer knows: any who are there for a while, honest or not.

@@ -54,6 +54,7 @@ impl ClusterState {
             };
             self.shared.walks.offered.insert(peer, offer);
         } else {
+            self.shared.crowded = true;
             walk.left = 1;
             self.shared.walks.here.push(Waiting {
                 walk,

@@ -133,13 +133,14 @@ impl ClusterState {
         drawing.is_none_or(|drawing| drawing.round.value().is_some())
     }
 
-    /// What deals the slots of the next epoch: the round's value; without a round, what follows from the beacon of this one.
-    pub(super) fn next_beacon(&self) -> Hash {
+    /// What deals the slots of the next epoch, here or in a cluster that splits off: the round's value; without a round, what follows from the
+    /// beacon of this one.
+    pub(super) fn next_beacon(&self, cluster: u64) -> Hash {
         let drawing = self.shared.drawing.as_ref();
         let value = drawing.and_then(|drawing| drawing.round.value());
         Domain::Beacon.hash(&[
             &value.unwrap_or(self.shared.beacon).0,
-            &self.shared.cluster.to_le_bytes(),
+            &cluster.to_le_bytes(),
             &self.shared.epoch.saturating_add(1).to_le_bytes(),
         ])
     }

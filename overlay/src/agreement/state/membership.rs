@@ -11,6 +11,7 @@ use crate::{
     genesis::Parameters,
     hash::Hash,
     identity::PeerId,
+    membership::cycle::Split,
     time::Duration,
     view::{Cluster, First, SegmentNumber},
     wire,
@@ -40,6 +41,8 @@ pub(super) struct Moved {
 /// What a cluster binds to an epoch, for its members and neighbours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
+    /// The number of the cluster.
+    pub cluster: u64,
     /// The beacon that deals the slots.
     pub beacon: Hash,
     /// The first segments that the epoch governs.
@@ -51,6 +54,8 @@ pub struct Context {
     /// When the epoch before ended, by its members' wall clocks, in milliseconds since 1970: at most what an honest one's
     /// showed. 0 if that is not known yet.
     pub unix_ms: u64,
+    /// If the cluster has split as the epoch before ended: from what and into what.
+    pub split: Option<Split>,
 }
 
 impl Context {
@@ -192,6 +197,7 @@ impl ClusterState {
         } = &self.shared;
         let members_change = !(joining.is_empty() && leaving.is_empty() && lost.is_empty());
         members_change
+            || self.wants_to_split()
             || self.has_walks()
             || self.has_no_time()
             || self.has_new_bars()
@@ -247,41 +253,56 @@ impl ClusterState {
         self.shared.turns.len() >= self.needed() && self.can_deal()
     }
 
-    /// What follows this epoch.
-    pub(super) fn next_charter(&self) -> Charter {
+    /// Who will be members with the next epoch, in the order of their keys.
+    pub(super) fn next_members(&self) -> Vec<PeerId> {
         let Shared {
-            cluster,
-            epoch,
             members,
             joining,
             leaving,
-            lost,
-            heads,
             ..
         } = &self.shared;
+        let stay = members.iter().filter(|member| !leaving.contains(member));
+        let mut next: Vec<PeerId> = stay.chain(joining.keys()).copied().collect();
+        next.sort_unstable();
+        next.dedup();
+        next
+    }
+
+    /// What follows this epoch in the cluster of this number.
+    pub(super) fn charter_of(
+        &self,
+        cluster: u64,
+        members: Vec<PeerId>,
+        split: Option<Split>,
+    ) -> Charter {
+        let Shared { lost, heads, .. } = &self.shared;
+        let is_new = cluster != self.shared.cluster;
         let parameters = &self.ground.parameters;
-        let mut members: Vec<PeerId> = members.clone();
-        members.retain(|member| !leaving.contains(member));
-        members.extend(joining.keys());
-        members.sort_unstable();
-        members.dedup();
-        let number = epoch.saturating_add(1);
         let lead = lead(parameters);
         let first = heads
             .iter()
             .map(|(&stream, head)| (stream, head.saturating_add(lead)));
         let back = lost.iter().map(|(&peer, &nonce)| (peer, nonce));
-        let beacon = self.next_beacon();
+        let beacon = self.next_beacon(cluster);
         let context = Context {
+            cluster,
             beacon,
             first: first.collect(),
             back: back.take(MAX_BACK).collect(),
-            walks: self.leaving_walks(beacon),
+            // They left the cluster that goes on.
+            walks: match is_new {
+                true => Vec::new(),
+                false => self.leaving_walks(beacon),
+            },
             unix_ms: self.unix_ms(),
+            split,
         };
         Charter {
-            cluster: name_of(self.ground.network, *cluster),
-            number,
+            cluster: name_of(self.ground.network, cluster),
+            number: match is_new {
+                true => 0,
+                false => self.shared.epoch.saturating_add(1),
+            },
             terms: terms(parameters),
             members,
             context: wire::encode(&context).into(),
@@ -295,10 +316,20 @@ impl ClusterState {
         let joined: Vec<PeerId> = members.iter().filter(is_new).copied().collect();
         let stays = |peer: &PeerId| members.binary_search(peer).is_ok();
         let gone = self.shared.members.iter().filter(|peer| !stays(peer));
-        let left: Vec<PeerId> = gone.copied().collect();
+        let mut left: Vec<PeerId> = gone.copied().collect();
         let context = Context::of(epoch.charter());
-        let beacon = context.as_ref().map(|context| context.beacon);
-        self.let_walks_go(epoch.number(), beacon.unwrap_or_default());
+        let number = context
+            .as_ref()
+            .map_or(self.shared.cluster, |context| context.cluster);
+        if number == self.shared.cluster {
+            let beacon = context.as_ref().map(|context| context.beacon);
+            self.let_walks_go(epoch.number(), beacon.unwrap_or_default());
+        }
+        let split = context.as_ref().and_then(|context| context.split);
+        let parted = split.and_then(|split| self.divide(epoch, number, split));
+        let parted = parted.unwrap_or_default();
+        left.retain(|peer| parted.binary_search(peer).is_err());
+        self.forget_neighbours(epoch.number());
         let before = self.clock();
         self.give_leases(&members);
         let shared = &mut self.shared;
@@ -337,6 +368,10 @@ impl ClusterState {
             left,
         };
         let height = epoch.origin().height;
+        if let Some(split) = split {
+            let Split { old, new, .. } = split;
+            self.enter(height, Act::Split { old, new, parted });
+        }
         self.enter(height, act);
         self.begin_terms(height, before);
         self.decide_late();
@@ -361,6 +396,7 @@ impl ClusterState {
             return true;
         }
         let room = !leaving.contains(&card.peer) && self.has_room_for(1);
+        self.shared.crowded |= !room;
         if room {
             self.shared.joining.insert(card.peer, card);
         }

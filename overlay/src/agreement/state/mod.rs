@@ -10,6 +10,7 @@
 //! * **W1–W3** Walks start here, pass through and end here ([`walking`], [`arriving`]).
 //! * **W4** A member has its place for the time of a lease ([`leases`]).
 //! * **V2** Whom evidence proves guilty is put out, and has no place for a term ([`bars`]).
+//! * **W12** A cluster that grows too large splits ([`splitting`]).
 //! * **W8** Members of whom too many hear nothing are put out ([`silence`]).
 //! * **W11** Members that give most of the others too little of what they owe are put out ([`giving`]).
 //! * **A8** The value that deals the next epoch's slots is shared out and fixed before anybody knows it ([`beacon`]).
@@ -22,6 +23,7 @@ mod leases;
 mod membership;
 mod neighbour;
 mod silence;
+mod splitting;
 mod walking;
 
 pub use bars::{Bar, MAX_BARS};
@@ -37,7 +39,7 @@ use crate::{
     genesis::{Network, Parameters, Publisher},
     hash::{Domain, Hash},
     identity::{PeerId, Verifier},
-    membership::admission::Admitted,
+    membership::{admission::Admitted, lineage},
     view::{Cluster, First},
     wire,
 };
@@ -77,7 +79,7 @@ pub(super) struct Ground {
     pub parameters: Parameters,
     pub publishers: Vec<Publisher>,
     pub admitted: Arc<Admitted>,
-    /// How many clusters there are.
+    /// How many clusters there were at the founding.
     pub clusters: usize,
 }
 
@@ -87,6 +89,10 @@ struct Shared {
     /// The number of the cluster, and of its epoch.
     cluster: u64,
     epoch: u64,
+    /// How often the cluster has split, and what it split from before it began.
+    generation: u8,
+    /// Whether somebody found no room.
+    crowded: bool,
     members: Vec<PeerId>,
     beacon: Hash,
     /// Where members can be reached that are no founders.
@@ -139,6 +145,8 @@ impl ClusterState {
             shared: Shared {
                 cluster: cluster.id,
                 epoch: 0,
+                generation: 0,
+                crowded: false,
                 members: cluster.members().to_vec(),
                 beacon: cluster.beacon,
                 cards: BTreeMap::new(),
@@ -168,6 +176,11 @@ impl ClusterState {
     /// The number of the epoch that this state belongs to.
     pub fn epoch(&self) -> u64 {
         self.shared.epoch
+    }
+
+    /// How many clusters there are, as far as this one can tell from how often it has split.
+    pub fn clusters(&self) -> u64 {
+        lineage::count(self.ground.clusters, self.shared.generation)
     }
 
     /// The members, in the order of their keys.
@@ -302,7 +315,7 @@ impl Application for ClusterState {
 
     fn successors(&self) -> Vec<Charter> {
         match self.is_over() {
-            true => vec![self.next_charter()],
+            true => self.next_charters(),
             false => Vec::new(),
         }
     }
@@ -315,6 +328,12 @@ impl Application for ClusterState {
 /// The name of a cluster in the engine.
 pub(crate) fn name_of(network: Hash, cluster: u64) -> Hash {
     Domain::Cluster.hash(&[&network.0, &cluster.to_le_bytes()])
+}
+
+/// The number of the cluster that a charter is of, if it names the right one.
+pub(crate) fn number_of(network: Hash, charter: &Charter) -> Option<u64> {
+    let number = Context::of(charter)?.cluster;
+    (name_of(network, number) == charter.cluster).then_some(number)
 }
 
 /// What members of a cluster agree on beforehand.
@@ -332,11 +351,13 @@ pub(super) fn founding_charter(
     cluster: &Cluster,
 ) -> Charter {
     let context = Context {
+        cluster: cluster.id,
         beacon: cluster.beacon,
         first: First::new(),
         back: Vec::new(),
         walks: Vec::new(),
         unix_ms: 0,
+        split: None,
     };
     Charter {
         cluster: name_of(network, cluster.id),

@@ -30,18 +30,37 @@ pub struct Neighbour {
     pub(super) owed: Owed,
     /// Since when walks have been under way to it and it has come to no other epoch, in milliseconds since 1970.
     pub(super) awaited_unix_ms: Option<u64>,
+    /// The own epoch with which it is forgotten, if it lies next to this cluster no more.
+    pub(super) fades_at: Option<u64>,
 }
 
 impl Neighbour {
     pub(super) fn founding(ground: &Ground, cluster: &Cluster) -> Neighbour {
+        let charter = founding_charter(ground.network, &ground.parameters, cluster);
+        Neighbour::new(cluster.id, charter, Origin::default(), BTreeMap::new())
+    }
+
+    pub(super) fn new(
+        cluster: u64,
+        charter: Charter,
+        origin: Origin,
+        cards: BTreeMap<PeerId, Card>,
+    ) -> Neighbour {
         Neighbour {
-            cluster: cluster.id,
-            charter: founding_charter(ground.network, &ground.parameters, cluster),
-            origin: Origin::default(),
-            cards: BTreeMap::new(),
+            cluster,
+            charter,
+            origin,
+            cards,
             owed: Owed::default(),
             awaited_unix_ms: None,
+            fades_at: None,
         }
+    }
+
+    /// No walks are under way between it and this cluster, which has just begun.
+    pub(super) fn begin_anew(&mut self) {
+        self.owed = Owed::default();
+        self.awaited_unix_ms = None;
     }
 
     /// The cluster's number.
@@ -88,28 +107,38 @@ impl ClusterState {
         let next = neighbour
             .next(network, &progress.handover)
             .ok_or(Void::Already)?;
+        let begun = progress.handover.epochs(&ended).unwrap_or_default();
+        let begun = begun.get(1).cloned();
         if progress.handover.verify(&ended, verifier).is_none() {
             return Err(Void::Unproved);
         }
-        let walks = Context::of(next.charter()).map(|context| context.walks);
+        let context = Context::of(next.charter()).ok_or(Void::Unproved)?;
         let own = self.shared.cluster;
-        for (_, hash) in walks.into_iter().flatten().filter(|(to, _)| *to == own) {
+        for (_, hash) in context.walks.into_iter().filter(|(to, _)| *to == own) {
             neighbour.owed.note(next.number(), hash);
         }
         neighbour.charter = next.charter().clone();
         neighbour.origin = next.origin();
         neighbour.awaited_unix_ms = None;
-        let is_new = |card: &&Card| {
-            next.position(card.peer).is_some() && ended.position(card.peer).is_none()
+        let follows = |peer: PeerId| {
+            let begun = begun.as_ref().and_then(|begun| begun.position(peer));
+            begun.or(next.position(peer)).is_some()
         };
+        let is_new = |card: &&Card| follows(card.peer) && ended.position(card.peer).is_none();
         for card in progress.cards.iter().filter(is_new) {
             if card.is_valid(network, verifier) {
                 neighbour.cards.insert(card.peer, card.clone());
             }
         }
-        neighbour
-            .cards
-            .retain(|peer, _| next.position(*peer).is_some());
+        if let Some((split, begun)) = context.split.zip(begun.as_ref()) {
+            self.neighbour_splits(split, begun.charter(), begun.origin());
+        }
+        let mut neighbours = self.shared.neighbours.iter_mut();
+        if let Some(neighbour) = neighbours.find(|neighbour| neighbour.cluster == progress.cluster)
+        {
+            let stays = |peer: PeerId| next.position(peer).is_some();
+            neighbour.cards.retain(|peer, _| stays(*peer));
+        }
         let act = Act::Neighbour {
             cluster: progress.cluster,
             epoch: next.number(),

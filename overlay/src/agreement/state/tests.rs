@@ -13,6 +13,7 @@ use proptest::prelude::*;
 mod bars;
 mod giving;
 mod silence;
+mod splitting;
 mod walks;
 
 const FOUNDERS: u8 = 4;
@@ -75,7 +76,7 @@ fn the_largest_context_fits_an_epoch() {
     state.shared.heads = (0..64).map(|stream| (stream, u64::MAX - 1)).collect();
     let lost = (1..=FOUNDERS).map(|number| (PeerId([number; 32]), [7; 16]));
     state.shared.lost = lost.collect();
-    let charter = state.next_charter();
+    let charter = state.next_charters().remove(0);
     assert!(
         charter
             .found(state.ground.network, Default::default())
@@ -203,7 +204,7 @@ proptest! {
             prop_assert!(!changed || matches!(answered, Answer::Void(..)), "{:?}", answered);
         }
         prop_assert_eq!(&state.shared.members, &before);
-        let _ = Context::of(&Charter { context: bytes.clone().into(), ..state.next_charter() });
+        let _ = Context::of(&Charter { context: bytes.clone().into(), ..state.next_charters().remove(0) });
         let _ = hamlet_consensus::wire::decode::<Vec<Progress>>(&bytes);
         let mut restored = self::state();
         prop_assert!(restored.restore(&state.snapshot()).is_ok());

@@ -8,7 +8,10 @@ use crate::{
     },
     hash::Hash,
     identity::PeerId,
-    membership::walk::{self, Batch, Place, Walk},
+    membership::{
+        cycle::Place,
+        walk::{self, Batch, Walk},
+    },
 };
 use hamlet_consensus::epoch::Height;
 use serde::{Deserialize, Serialize};
@@ -31,7 +34,7 @@ const PATIENCE_MS: u64 = 4_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Walks {
     /// Where the cluster lies on the cycles.
-    places: Vec<Place>,
+    pub places: Vec<Place>,
     /// Those that are here, in the order in which they came.
     pub here: Vec<Waiting>,
     /// How many were asked for in this epoch, and in which epoch each peer asked last.
@@ -116,7 +119,8 @@ impl ClusterState {
     }
 
     fn walk_length(&self) -> u8 {
-        walk::length(self.ground.clusters, self.ground.parameters.h)
+        let clusters = usize::try_from(self.clusters()).unwrap_or(usize::MAX);
+        walk::length(clusters, self.ground.parameters.h)
     }
 
     /// How many epochs a peer has to wait before the cluster begins another walk of it: the first may have been lost.
@@ -145,7 +149,8 @@ impl ClusterState {
     /// W1: a peer asks for a walk.
     pub(super) fn ask(&mut self, height: Height, ask: Ask) -> Result<Answer, Void> {
         let epoch = self.shared.epoch;
-        if ask.epoch != epoch && ask.epoch.checked_add(1) != Some(epoch) {
+        // No other walk of a peer begins for longer than this, so nobody gains by showing a question again.
+        if ask.epoch > epoch || ask.epoch + REMEMBERED as u64 <= epoch {
             return Err(Void::Stale);
         }
         let peer = ask.card.peer;

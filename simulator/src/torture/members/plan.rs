@@ -26,7 +26,7 @@ pub struct Plan {
     pub size: u8,
     /// Slots of a cluster, and shards that restore a segment.
     pub slots: (u8, u8),
-    /// The most members that operators let a cluster have.
+    /// The most members that operators let a cluster have: where they are twice as many as at first it splits.
     pub members_max: u8,
     /// What clusters assume.
     pub model: Model,

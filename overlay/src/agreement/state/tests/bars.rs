@@ -192,7 +192,7 @@ fn the_last_member_stays() {
     for id in state.shared.members.clone() {
         convict(&mut state, id.0[0], 3).unwrap();
     }
-    assert_eq!(state.next_charter().members.len(), 1);
+    assert_eq!(state.next_charters()[0].members.len(), 1);
 }
 
 #[test]

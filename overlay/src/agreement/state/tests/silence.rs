@@ -69,7 +69,7 @@ fn what_is_said_too_late_for_an_epoch_counts_in_the_next() {
     }
     assert_eq!(leaves(&state), [3]);
     draw(&mut state, false);
-    let charter = state.next_charter();
+    let charter = state.next_charters().remove(0);
     assert!(charter.members.contains(&PeerId([4; 32])));
     let epoch = charter.found(state.ground.network, Default::default());
     state.begin(&epoch.unwrap());

@@ -7,7 +7,7 @@ use crate::{
     },
 };
 
-const NOW: u64 = 1_700_000_000_000;
+pub(super) const NOW: u64 = 1_700_000_000_000;
 
 pub fn open(clusters: u8, lease_ms: Option<u32>) -> ClusterState {
     state_of(clusters, |genesis| {
@@ -56,6 +56,12 @@ pub fn show_keys(state: &mut ClusterState) {
 
 /// Ends the epoch at a time, with a beacon if there is a round, and begins the next one.
 pub fn turn(state: &mut ClusterState, unix_ms: u64) {
+    let mut next = end(state, unix_ms);
+    state.begin(&next.remove(0));
+}
+
+/// Ends the epoch: what follows it.
+pub(super) fn end(state: &mut ClusterState, unix_ms: u64) -> Vec<Epoch> {
     for id in state.shared.members.clone() {
         let saying = Saying::Turn {
             heads: Vec::new(),
@@ -73,9 +79,9 @@ pub fn turn(state: &mut ClusterState, unix_ms: u64) {
             }
         }
     }
-    let charter = state.successors().pop().unwrap();
-    let epoch = charter.found(state.ground.network, Default::default());
-    state.begin(&epoch.unwrap());
+    let found = |charter: Charter| charter.found(state.ground.network, Default::default());
+    let next = state.successors().into_iter();
+    next.map(|charter| found(charter).unwrap()).collect()
 }
 
 #[test]
@@ -185,6 +191,8 @@ fn a_walk_ends_with_a_place_where_there_is_room_and_a_captured_cluster_admits_no
             left: 0,
         }
     };
+    let ground = Arc::get_mut(&mut state.ground).unwrap();
+    ground.parameters.g_max = ground.parameters.n;
     let room = usize::from(state.ground.parameters.n) - state.shared.members.len();
     let mut walks: Vec<Walk> = (0..=room as u8)
         .map(|more| walk(&state, 30 + more, false))

@@ -202,8 +202,9 @@ impl World {
         if self.silent.contains(&peer) || self.peers.contains_key(&peer) {
             return;
         }
-        let view = match self.waits_at.get(&peer) {
-            Some(&cluster) => View::outside(&self.network, cluster),
+        let home = self.shelves.entry(peer).or_default().home();
+        let view = match home.or(self.waits_at.get(&peer).copied()) {
+            Some(cluster) => View::outside(&self.network, cluster),
             None => View::founding(&self.network, peer),
         };
         let Some(view) = view else { return };

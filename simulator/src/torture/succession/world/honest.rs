@@ -56,6 +56,7 @@ impl World {
             lost: false,
             links: node.links.clone(),
             stores,
+            ..Stored::default()
         };
         let society = Society::new(&self.founding, self.plan.ballast);
         let (epoch, signer) = (self.founding.clone(), Arc::new(self.keys.signer(peer)));
