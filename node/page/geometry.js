@@ -14,7 +14,8 @@ const hourOf = r => (r > 120 ? 0.645 : 0.8);
  * at the hour `t mod g` of `g`.
  */
 export function place(network) {
-  const order = network.cycles[0] ?? network.clusters.map((_, number) => number);
+  // Clusters of which is not known where on the cycle they lie come last.
+  const order = [...new Set([...(network.cycles[0] ?? []), ...network.clusters.map((_, number) => number).filter(() => true)])];
   const count = order.length;
   const reach = HALF - MARGIN;
   // Four dials fill a square best from its corners.
@@ -32,7 +33,7 @@ export function place(network) {
   const r = scale * apart;
   const clusters = [];
   const peers = [];
-  const largest = Math.max(...network.clusters.map(cluster => cluster.members.length));
+  const largest = Math.max(...network.clusters.filter(Boolean).map(cluster => cluster.members.length));
   order.forEach((number, at) => {
     clusters[number] = { number, x: scale * (unit[at].x - middle(xs)), y: scale * (unit[at].y - middle(ys)), r, at };
   });

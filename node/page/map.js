@@ -26,7 +26,7 @@ export class NetworkMap {
     this.canvas = html('canvas', { 'aria-hidden': 'true' });
     this.root = svg('svg', {
       viewBox: `${-HALF} ${-HALF} ${2 * HALF} ${2 * HALF}`, role: 'group',
-      'aria-label': `Map: ${network.peers.length} peers in ${network.clusters.length} clusters on ${network.cycles.length} cycles`,
+      'aria-label': `Map: ${network.peers.length} peers in ${network.clusters.filter(Boolean).length} clusters on ${network.cycles.length} cycles`,
     });
     element.classList.toggle('demo', Boolean(onPick));
     this.links = svg('g');
@@ -36,7 +36,7 @@ export class NetworkMap {
   }
 
   #cycles() {
-    const count = this.network.clusters.length;
+    const count = this.network.clusters.filter(Boolean).length;
     const group = svg('g', { 'aria-hidden': 'true' });
     this.network.cycles.forEach((cycle, number) => {
       cycle.forEach((from, at) => {

@@ -36,7 +36,7 @@ function warn(text) {
 async function begin() {
   token();
   try {
-    page.network = await get('api/v1/network');
+    page.network = await theNetwork();
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return askToken();
     warn(`${error.message}. Trying again …`);
@@ -100,18 +100,26 @@ function look(peer) {
   });
 }
 
+/** The network, its clusters by their numbers: some may be missing. */
+async function theNetwork() {
+  const network = await get('api/v1/network');
+  const clusters = [];
+  for (const cluster of network.clusters) clusters[cluster.number] = cluster;
+  return { ...network, clusters };
+}
+
 /** How large the network is: members of clusters, in the newest epochs that are known. */
 function size() {
   const { name, clusters, cycles } = page.network;
   const members = new Set(clusters.flatMap(cluster => cluster.members));
-  byId('where').textContent = `${name} · ${plural(members.size, 'peer')} in ${plural(clusters.length, 'cluster')} on ${plural(cycles.length, 'cycle')}`;
+  byId('where').textContent = `${name} · ${plural(members.size, 'peer')} in ${plural(clusters.filter(Boolean).length, 'cluster')} on ${plural(cycles.length, 'cycle')}`;
 }
 
 /** Clusters are in other epochs: others are in them, at other hours. */
 async function redraw() {
   if (performance.now() < page.drawn + REDRAW_EVERY) return;
   page.drawn = performance.now();
-  const network = await get('api/v1/network');
+  const network = await theNetwork();
   const before = page.map.at;
   const picked = page.map.picked();
   page.network = network;
@@ -136,7 +144,7 @@ const isPast = ({ cluster, epoch }) => page.network.clusters[cluster]?.epoch !==
 /** Events come, perhaps again: whatever answers now may be another network. */
 async function found() {
   warn('');
-  const network = await get('api/v1/network');
+  const network = await theNetwork();
   if (network.id !== page.network.id) location.reload();
 }
 
@@ -181,8 +189,8 @@ function takeStatus(status) {
 function takeNeighbours(status) {
   const { network, focus, stream } = page;
   const links = new Map(status.links.map(link => [link.peer, link]));
-  const cluster = network.clusters[status.cluster];
-  const silent = new Set(status.streams[stream].silent_slots.map(slot => cluster.slots[slot]));
+  const slots = network.clusters[status.cluster]?.slots ?? [];
+  const silent = new Set(status.streams[stream].silent_slots.map(slot => slots[slot]));
   network.peers.forEach((_, peer) => {
     const link = links.get(peer);
     if (peer === focus) return page.map.set(peer, 'honest', 'this peer');

@@ -171,7 +171,7 @@ export class Replay {
         have.set(cluster, (have.get(cluster) ?? 0) + 1);
       }
       for (const [cluster, count] of have) {
-        this.#map.have(cluster, `${count} of ${this.#map.network.clusters[cluster].members.length} have it`);
+        this.#map.have(cluster, `${count} of ${this.#map.network.clusters[cluster]?.members.length} have it`);
       }
     }
     const first = hops.find(hop => !this.#isSource(hop.from));

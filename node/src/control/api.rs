@@ -79,10 +79,10 @@ pub(super) async fn readiness(State(door): State<Door>) -> Response {
 
 pub(super) async fn network(State(door): State<Door>) -> Result<Json<NetworkMap>, Failure> {
     let service = &door.service;
-    let around = service.handle().status().await?.around;
-    service.meet(&around);
+    let status = service.handle().status().await?;
+    service.meet(&status.around);
     let me = Some(service.handle().id());
-    Ok(Json(NetworkMap::of(service.roll(), me, around.clusters())))
+    Ok(Json(NetworkMap::of(service.roll(), me, [&status])))
 }
 
 pub(super) async fn events(State(door): State<Door>) -> Result<Response, Failure> {

@@ -131,7 +131,7 @@ async fn network(Shared(door): Shared<Door>) -> Json<NetworkMap> {
         .filter_map(|seat| seat.player)
     {
         if let Ok(status) = running.service.handle().status().await {
-            known.extend(status.around.clusters().cloned());
+            known.push(status);
         }
     }
     Json(NetworkMap::of(door.cast.roll(), None, &known))

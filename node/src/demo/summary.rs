@@ -4,7 +4,11 @@ use super::{audience::Audience, process};
 use crate::driver::PeerStatus;
 use hamlet_overlay::{genesis::Network, io::Class};
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 /// What a demonstration measured.
 ///
@@ -19,7 +23,7 @@ pub struct Summary {
     pub newcomers: Newcomers,
     /// Peers that were killed.
     pub killed: usize,
-    /// Clusters of the network.
+    /// Clusters in which honest peers have their places at the end.
     pub clusters: usize,
     /// The smallest cluster allowed.
     pub g_min: u8,
@@ -155,6 +159,10 @@ impl Summary {
                 account.status.transport.sent_bytes_total() as f64 / account.stream_bytes as f64
             })
             .collect();
+        let clusters: BTreeSet<u64> = honest
+            .iter()
+            .map(|account| account.status.around.own.id)
+            .collect();
         let mut refused = BTreeMap::new();
         for account in honest {
             for (kind, count) in &account.status.report.refused {
@@ -166,7 +174,7 @@ impl Summary {
             peers,
             newcomers: audience.newcomers(),
             killed: course.killed,
-            clusters: network.clusters().len(),
+            clusters: clusters.len(),
             g_min: parameters.g_min,
             g_max: parameters.g_max,
             h: parameters.h,

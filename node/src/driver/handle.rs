@@ -12,6 +12,7 @@ use hamlet_overlay::{
     evidence::Evidence,
     identity::PeerId,
     io::{self, Cut, Event, Segment},
+    membership::cycle::Place,
     report::Report,
     time::Time,
     view::{self, SegmentNumber, StreamNumber},
@@ -48,6 +49,9 @@ pub struct PeerStatus {
     /// Its cluster and those around, in the newest epochs that it knows.
     #[serde(skip)]
     pub around: Arc<view::Epoch>,
+    /// Where its cluster lies on the cycles, if the peer holds its cluster's state.
+    #[serde(skip)]
+    pub places: Option<Vec<Place>>,
     /// How long it has been running, in milliseconds.
     pub running_ms: u64,
     /// What the protocol counted.

@@ -226,6 +226,7 @@ impl<T: Transport> Driver<T> {
             peer: me.to_string(),
             links: links.collect(),
             around: peer.view().newest().clone(),
+            places: peer.state().map(|state| state.places().to_vec()),
             listening: listening.clone(),
             running_ms: clock.now().since(self.started).as_millis() as u64,
             report: peer.report().clone(),

@@ -5,7 +5,7 @@ use crate::{
     agreement::card::Card,
     hash::Domain,
     identity::PeerId,
-    membership::{cycle::Split, lineage},
+    membership::{admission::Admission, cycle::Split, lineage},
 };
 use hamlet_consensus::{
     Epoch,
@@ -24,7 +24,9 @@ impl ClusterState {
         let parameters = &self.ground.parameters;
         let crowded = self.shared.crowded && next >= usize::from(parameters.n);
         let large = next > usize::from(parameters.g_max) || crowded;
-        let splits = large && next / 2 >= usize::from(parameters.g_min);
+        // Where nobody comes by a walk operators choose who is in which cluster.
+        let open = self.ground.admitted.policy != Admission::Closed;
+        let splits = open && large && next / 2 >= usize::from(parameters.g_min);
         let child = || {
             lineage::child(
                 self.ground.clusters,

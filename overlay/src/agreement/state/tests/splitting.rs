@@ -79,6 +79,12 @@ fn a_cluster_that_grows_too_large_splits_in_two_that_know_each_other() {
 fn a_cluster_splits_only_into_large_enough_ones_and_where_somebody_needs_room() {
     let (_, next) = grown(2, 1);
     assert_eq!(next.len(), 2, "five are more than g_max");
+    let mut closed = state_of(2, |genesis| genesis.parameters.g_min = 2);
+    for number in 30..33 {
+        let card = card(&closed, number);
+        closed.give_place(card);
+    }
+    assert!(!closed.wants_to_split(), "operators choose");
     let mut state = open(2, None);
     Arc::get_mut(&mut state.ground).unwrap().parameters.g_min = 3;
     for number in 30..31 {
