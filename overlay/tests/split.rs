@@ -13,8 +13,8 @@ use hamlet_overlay::{
 use std::collections::{BTreeMap, BTreeSet};
 use town::Town;
 
-const G_MIN: u8 = 3;
-const G_MAX: u8 = 6;
+const G_MIN: u8 = 4;
+const G_MAX: u8 = 7;
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -110,7 +110,7 @@ fn a_network_grows_out_of_one_cluster_while_a_stream_plays_on() {
     let (town, founders, newcomers) = grown(16);
     let all = [&founders[..], &newcomers].concat();
     let clusters = clusters(&town, &all);
-    assert!(clusters.len() >= 4, "{} clusters", clusters.len());
+    assert!(clusters.len() >= 3, "{} clusters", clusters.len());
     for (cluster, (members, _)) in &clusters {
         // Fewer than g_min are left where somebody had found a place elsewhere meanwhile.
         assert!(members.len() <= G_MAX.into(), "{cluster}: {members:?}");

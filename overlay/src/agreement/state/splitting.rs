@@ -13,6 +13,8 @@ use hamlet_consensus::{
 };
 use std::collections::BTreeMap;
 
+/// A cluster of fewer members can decide nothing without any of them, under partial synchrony: none begins so small.
+const SMALLEST: usize = 4;
 /// For so many of the own epochs a cluster is still followed that lies next to this one no more: walks may be under way, and
 /// segments that were governed before.
 const REMEMBERED: u64 = 8;
@@ -26,7 +28,8 @@ impl ClusterState {
         let large = next > usize::from(parameters.g_max) || crowded;
         // Where nobody comes by a walk operators choose who is in which cluster.
         let open = self.ground.admitted.policy != Admission::Closed;
-        let splits = open && large && next / 2 >= usize::from(parameters.g_min);
+        let least = usize::from(parameters.g_min).max(SMALLEST);
+        let splits = open && large && next / 2 >= least;
         let child = || {
             lineage::child(
                 self.ground.clusters,

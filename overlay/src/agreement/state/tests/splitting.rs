@@ -22,14 +22,14 @@ fn grown(clusters: u8, more: u8) -> (ClusterState, Vec<Epoch>) {
 
 #[test]
 fn a_cluster_that_grows_too_large_splits_in_two_that_know_each_other() {
-    let (state, next) = grown(3, 3);
+    let (state, next) = grown(3, 4);
     let [old, new] = &next[..] else {
         panic!("it has not split: {} follow", next.len());
     };
     let (mut stays, mut goes) = (state.clone(), state.clone());
     stays.begin(old);
     goes.begin(new);
-    assert_eq!((old.size(), new.size()), (4, 3));
+    assert_eq!((old.size(), new.size()), (4, 4));
     assert!(
         old.members()
             .iter()
@@ -77,33 +77,37 @@ fn a_cluster_that_grows_too_large_splits_in_two_that_know_each_other() {
 
 #[test]
 fn a_cluster_splits_only_into_large_enough_ones_and_where_somebody_needs_room() {
-    let (_, next) = grown(2, 1);
-    assert_eq!(next.len(), 2, "five are more than g_max");
+    let (_, next) = grown(2, 3);
+    assert_eq!(next.len(), 1, "three could bear no crash");
     let mut closed = state_of(2, |genesis| genesis.parameters.g_min = 2);
-    for number in 30..33 {
+    for number in 30..34 {
         let card = card(&closed, number);
         closed.give_place(card);
     }
     assert!(!closed.wants_to_split(), "operators choose");
     let mut state = open(2, None);
-    Arc::get_mut(&mut state.ground).unwrap().parameters.g_min = 3;
-    for number in 30..31 {
+    Arc::get_mut(&mut state.ground).unwrap().parameters.g_min = 5;
+    for number in 30..34 {
         let card = card(&state, number);
         state.give_place(card);
     }
-    assert!(!state.wants_to_split(), "half of five is less than g_min");
+    assert!(!state.wants_to_split(), "half of eight is less than g_min");
     let mut state = open(2, None);
     let ground = Arc::get_mut(&mut state.ground).unwrap();
-    ground.parameters.n = FOUNDERS;
+    ground.parameters.g_max = ground.parameters.n;
+    for number in 30..34 {
+        let card = card(&state, number);
+        assert!(state.give_place(card));
+    }
     assert!(!state.wants_to_split());
-    let card = card(&state, 30);
+    let card = card(&state, 34);
     assert!(!state.give_place(card), "every member needs a slot");
     assert!(state.wants_to_split());
 }
 
 #[test]
 fn neighbours_see_it_and_no_cluster_begins_another_than_its_own() {
-    let (state, next) = grown(3, 3);
+    let (state, next) = grown(3, 4);
     let old = state.shared.cluster;
     let mut beside = open(3, None);
     // The state of a cluster beside it: all that matters is where it lies.
