@@ -101,6 +101,9 @@ pub fn found(
     })
 }
 
+/// The most members of a cluster in a network that grows.
+const LARGEST: usize = 32;
+
 /// Parameters that suit what is to happen.
 fn parameters(options: &Options) -> Parameters {
     let usual = Parameters::for_peers(options.founders());
@@ -108,20 +111,21 @@ fn parameters(options: &Options) -> Parameters {
         return usual;
     }
     // Clusters do not merge. So where the network only changes its peers they split when they are nearly twice as large as they
-    // were, and they are not too small to bear that one dies; where it grows they split into halves that can bear that. There are so many slots
-    // that those who come find one, wherever their walks end.
+    // were, and they are not too small to bear that one dies; where it grows they split when they are as large as clusters should be. There
+    // are so many slots that those who come find one, wherever their walks end.
     let founders = options.founders();
     let grows = options.most() > founders;
     let clusters = (founders / 4).clamp(1, 4);
     let g_max = match grows {
-        true => (options.most() / 4).clamp(8, 32),
+        true => LARGEST,
         false => founders.div_ceil(clusters).min(MAX_SLOTS.into()),
     };
     let g_min = match grows {
         true => 1,
         false => (founders / clusters).saturating_sub(1).max(1),
     };
-    let n = (g_max * 2).clamp(usual.n.into(), MAX_SLOTS.into()) as u8;
+    let room = (options.most() * 3 / 2).div_ceil(clusters).max(g_max);
+    let n = room.clamp(usual.n.into(), MAX_SLOTS.into()) as u8;
     Parameters {
         g_min: g_min as u8,
         g_max: g_max as u8,
