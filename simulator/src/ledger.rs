@@ -1,10 +1,14 @@
 //! What is counted while a world runs.
 
-use crate::settings::Settings;
+use crate::{
+    control::{Control, Kind},
+    settings::Settings,
+};
 use hamlet_overlay::{
     io::Class,
     time::{Duration, Time},
     view::StreamNumber,
+    wire::Frame,
 };
 use std::collections::BTreeMap;
 
@@ -107,6 +111,7 @@ pub struct Coming {
 /// Everything that is counted while a world runs.
 pub struct Ledger {
     sent: Vec<Sent>,
+    control: Control,
     segments: Vec<Arrivals>,
     connected: u64,
     left: u64,
@@ -119,6 +124,7 @@ impl Ledger {
     pub fn new(peers: usize) -> Ledger {
         Ledger {
             sent: vec![Sent::default(); peers],
+            control: Control::default(),
             segments: Vec::new(),
             connected: 0,
             left: 0,
@@ -130,6 +136,21 @@ impl Ledger {
     /// A peer handed bytes to the transport.
     pub fn sent(&mut self, peer: usize, class: Class, bytes: u64) {
         self.sent[peer].0[class as usize] += bytes;
+    }
+
+    /// An honest peer handed a control frame that takes so many bytes to the transport, for so many receivers.
+    pub fn sent_control(&mut self, frame: &Frame, bytes: u64, receivers: u64) {
+        self.control.sent(frame, bytes, receivers);
+    }
+
+    /// An honest peer sent control bytes that are no frame.
+    pub fn spent_on(&mut self, kind: Kind, bytes: u64) {
+        self.control.count(kind, bytes);
+    }
+
+    /// What honest peers' control consists of.
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// An end of a link came up. Those of the founding do not count.
@@ -213,6 +234,7 @@ impl Ledger {
         self.left += other.left;
         self.stopped.extend(&other.stopped);
         self.comings.extend(&other.comings);
+        self.control.add(&other.control);
         for (sent, other) in self.sent.iter_mut().zip(&other.sent) {
             for (bytes, more) in sent.0.iter_mut().zip(other.0) {
                 *bytes += more;

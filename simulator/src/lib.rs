@@ -24,6 +24,7 @@ pub mod beacon;
 pub mod behaviour;
 pub mod calendar;
 pub mod churn;
+pub mod control;
 pub mod directory;
 pub mod downlink;
 pub mod event;

@@ -108,7 +108,7 @@ fn summarise(runs: &[Value]) -> Map<String, Value> {
                 summary.insert(name.clone(), means.into());
                 worst.insert(name.clone(), worst_of.into());
             }
-            "refused" => {
+            "refused" | "control_bytes_by_kind" => {
                 let mut sums = Map::new();
                 for (kind, count) in values
                     .iter()

@@ -2,7 +2,10 @@
 
 use super::results::Run;
 use hamlet_simulator::figures::Joins;
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 /// A line of the table: what it says of a run, and which of two values is worse.
 struct Line {
@@ -12,7 +15,7 @@ struct Line {
     higher_is_worse: bool,
 }
 
-const LINES: [Line; 17] = [
+const LINES: [Line; 18] = [
     line("delivered", |run| run.figures.delivered_ratio, 5, false),
     line("on time", |run| run.figures.on_time_ratio, 5, false),
     line(
@@ -55,6 +58,7 @@ const LINES: [Line; 17] = [
         3,
         true,
     ),
+    line("  control", |run| run.figures.control_ratio, 3, true),
     line(
         "upload of the busiest",
         |run| run.figures.upload_ratio_max,
@@ -126,6 +130,36 @@ const fn line(
 
 fn infinite(ms: Option<f64>) -> f64 {
     ms.unwrap_or(f64::INFINITY)
+}
+
+/// The least share of control that a kind of it takes to be shown.
+const SHOWN_SHARE: f64 = 0.01;
+
+/// Writes what control consists of, over the stream like it, the largest first.
+fn print_control(to: &mut impl Write, runs: &[Run]) -> io::Result<()> {
+    let mut kinds = BTreeMap::new();
+    for run in runs {
+        for (kind, bytes) in &run.figures.control_bytes_by_kind {
+            *kinds.entry(*kind).or_insert(0) += bytes;
+        }
+    }
+    let all = kinds.values().sum::<u64>().max(1) as f64;
+    let mean = runs
+        .iter()
+        .map(|run| run.figures.control_ratio)
+        .sum::<f64>()
+        / runs.len() as f64;
+    let mut kinds: Vec<(&str, f64)> = kinds
+        .into_iter()
+        .map(|(kind, bytes)| (kind, bytes as f64 / all))
+        .filter(|(_, share)| *share >= SHOWN_SHARE)
+        .collect();
+    kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (kind, share) in kinds {
+        let name = format!("control, {kind}");
+        writeln!(to, "{name:<24}{:>12.5}", mean * share)?;
+    }
+    Ok(())
 }
 
 /// Writes the table.
@@ -200,7 +234,8 @@ pub fn print(mut to: impl Write, runs: &[Run]) -> io::Result<()> {
         }
         writeln!(to)?;
     }
-    let mut refused = std::collections::BTreeMap::new();
+    print_control(&mut to, runs)?;
+    let mut refused = BTreeMap::new();
     for (why, count) in runs.iter().flat_map(|run| &run.figures.refused) {
         *refused.entry(why).or_insert(0) += count;
     }

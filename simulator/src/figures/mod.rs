@@ -9,6 +9,7 @@ pub(crate) use blame::Blame;
 pub use joins::Joins;
 
 use crate::{
+    control::Kind,
     ledger::{Arrivals, Ledger, Sent},
     scene::Scene,
     settings::Settings,
@@ -74,8 +75,11 @@ pub struct Figures {
     pub pull_ratio: f64,
     /// The part of `upload_ratio_mean` that is shards asked for to catch up.
     pub backlog_ratio: f64,
-    /// The part of `upload_ratio_mean` that is everything else.
+    /// The part of `upload_ratio_mean` that is everything else, handshakes included.
     pub control_ratio: f64,
+    /// The bytes of `control_ratio` by kind of message, of all honest peers together; commands are told apart where members tell each
+    /// other of them (`command_…`) and where they stand in blocks (`block_…`).
+    pub control_bytes_by_kind: BTreeMap<Kind, u64>,
     /// Connections of a peer, the mean of all.
     pub connections_per_peer: f64,
     /// Connections that a peer made in a minute since the first segment was cut, the mean of all.
@@ -281,6 +285,7 @@ impl Account<'_> {
             pull_ratio: part(Class::Pull),
             backlog_ratio: part(Class::Backlog),
             control_ratio: part(Class::Control),
+            control_bytes_by_kind: self.ledger.control().by_kind().clone(),
             connections_per_peer: self.connections as f64 / presence.there_now,
             handshakes_per_peer_per_min: match minutes > 0.0 {
                 true => self.ledger.connections_made() as f64 / presence.of_all / minutes,

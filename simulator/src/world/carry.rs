@@ -25,7 +25,12 @@ impl Region {
         (stream, segment): (Option<StreamNumber>, SegmentNumber),
     ) {
         let bytes = frame.len() + LENGTH_BYTES;
-        self.ledger.sent(peer, class, (bytes * to.len()) as u64);
+        let account = account_of(class, stream);
+        self.ledger.sent(peer, account, (bytes * to.len()) as u64);
+        if account == Class::Control && !scene.byzantine[peer] {
+            self.ledger
+                .sent_control(&frame, bytes as u64, to.len() as u64);
+        }
         let sent = Step::Sent {
             to,
             frame: &frame,
@@ -110,5 +115,13 @@ impl Region {
         if let Some(Parcel { message, to, .. }) = sent {
             self.launch(peer, to, message);
         }
+    }
+}
+
+/// What the bytes of a frame count as: what members who are behind in agreement catch up with is no part of a stream.
+fn account_of(class: Class, stream: Option<StreamNumber>) -> Class {
+    match (class, stream) {
+        (Class::Backlog, None) => Class::Control,
+        _ => class,
     }
 }

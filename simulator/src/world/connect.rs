@@ -2,7 +2,7 @@
 //! nothing is heard for long.
 
 use super::region::Region;
-use crate::{event::Event, scene::Scene};
+use crate::{control::HANDSHAKE, event::Event, scene::Scene};
 use hamlet_overlay::{
     io::{Class, Input},
     time::{Duration, Time},
@@ -64,6 +64,9 @@ impl Region {
         let actor = self.actor(peer);
         if actor.life() == mine && actor.ends.come_up(from, theirs, now) {
             self.ledger.sent(peer, Class::Control, HANDSHAKE_BYTES);
+            if !scene.byzantine[peer] {
+                self.ledger.spent_on(HANDSHAKE, HANDSHAKE_BYTES);
+            }
             self.ledger.connected(now);
             let other = scene.directory.id(from as usize);
             self.give(scene, peer, Input::Connected(other));
